@@ -1,0 +1,107 @@
+"""What is run before a change is merged: `nox -s lint typing docs tests`. What there is to see: `nox -s demo bench`."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "typing", "docs", "tests"]
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+SUPPORTED = nox.project.python_versions(PYPROJECT)
+
+
+def found(version: str) -> Path | None:
+    """The folder of a `python3.x` that really starts: a pyenv shim may name a version and then refuse it."""
+    folders = [
+        Path(sys.executable).parent,
+        *sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin"), reverse=True),
+        *(Path(folder) for folder in os.get_exec_path()),
+    ]
+    for folder in folders:
+        python = shutil.which(f"python{version}", path=folder)
+        if (
+            python
+            and not subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode
+        ):  # noqa: S603 - an interpreter found on this machine's PATH
+            return folder
+    return None
+
+
+FOUND = {version: folder for version in SUPPORTED if (folder := found(version))}
+MISSING = [version for version in SUPPORTED if version not in FOUND]
+if not FOUND:
+    sys.exit(f"No supported Python here: install one of {', '.join(SUPPORTED)}")
+# nox looks for interpreters on the PATH and nowhere else.
+os.environ["PATH"] = os.pathsep.join([*map(str, FOUND.values()), os.environ["PATH"]])
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    session.install(
+        "--quiet", "--editable", ".", *nox.project.dependency_groups(PYPROJECT, *groups)
+    )
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, and its excuses."""
+    session.install("--quiet", *nox.project.dependency_groups(PYPROJECT, "lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Both checkers: users have either."""
+    install(session, "typing")
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation, and run every sample in it."""
+    install(session, "docs", "tests")
+    session.run(
+        "sphinx-build", "-qW", "--keep-going", "-b", "html", "docs", "build/docs", *session.posargs
+    )
+    session.run("python", "-m", "pytest", "-q", "tests/docs")
+    print(f"Read {Path('build/docs/index.html').absolute().as_uri()}")
+
+
+@nox.session(python=list(FOUND))
+def tests(session: nox.Session) -> None:
+    """Every test, under every supported Python that this machine has."""
+    if MISSING:
+        session.warn(f"Not tested, because not found: Python {', '.join(MISSING)}")
+    install(session, "tests")
+    session.notify("coverage")
+    session.run("python", "-m", "coverage", "run", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """What all Pythons and all processes together have run. `tests` asks for it."""
+    session.install("--quiet", "coverage")
+    session.run("python", "-m", "coverage", "combine", "--quiet")
+    session.run("python", "-m", "coverage", "report")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """A pod's life, played with real processes."""
+    install(session, "examples")
+    session.run("python", "examples/random_generator/demo.py", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """What it costs."""
+    install(session, "tests")
+    session.run("python", "-m", "benchmarks", *session.posargs)

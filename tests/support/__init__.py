@@ -1,0 +1,1 @@
+"""What tests share: the virtual clock, load, servers."""

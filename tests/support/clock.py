@@ -1,0 +1,168 @@
+"""A clock that jumps: a sleep of 30 s takes microseconds, on asyncio and on trio.
+
+Time stands still while anything can run. When nothing can, it jumps to the next deadline. That would be wrong while a
+worker thread is at work, or another process: what they do takes real time, and a timeout around it would fire before
+they had a chance. So there are stretches in which time **flows** as on the wall:
+
+* by itself, while a task waits for a worker thread (`anyio.to_thread`, `loop.run_in_executor`);
+* on request, in `with flowing():` around what waits for a socket or a process.
+
+trio brings such a clock, `MockClock`; here is the one for asyncio, and what makes both flow.
+"""
+
+import asyncio
+import selectors
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from typing import Any, TypeVarTuple, Unpack
+
+import anyio
+import pytest
+import sniffio
+import trio.lowlevel
+import trio.testing
+
+Ts = TypeVarTuple("Ts")
+
+PATIENCE = 20.0
+"""Seconds of real time without any event, and without any deadline, after which a test is taken for hung."""
+
+
+class VirtualClock:
+    """Reads like `time.monotonic`, and stands still unless it is told to jump or to flow."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._flowing_since: float | None = None
+        self._flows = 0
+
+    def time(self) -> float:
+        if self._flowing_since is None:
+            return self._now
+        return self._now + time.monotonic() - self._flowing_since
+
+    def jump(self, seconds: float) -> None:
+        self._now += seconds
+
+    @property
+    def flows(self) -> bool:
+        return self._flows > 0
+
+    def flow(self, *, more: bool) -> None:
+        """Start, or end, one of the reasons to flow."""
+        self._now = self.time()
+        self._flows += 1 if more else -1
+        self._flowing_since = time.monotonic() if self._flows else None
+
+
+class VirtualSelector(selectors.DefaultSelector):
+    """Advances the clock instead of sleeping; what is ready already comes first."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            # No deadline at all: only a thread, a signal or a descriptor can go on from here.
+            if events := super().select(PATIENCE):
+                return events
+            raise RuntimeError(f"Hung: nothing is scheduled, and nothing came for {PATIENCE:g} s")
+        if timeout <= 0 or self._clock.flows:
+            return super().select(timeout)
+        if events := super().select(0):
+            return events
+        self._clock.jump(timeout)
+        return []
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An asyncio loop on a virtual clock, fresh with every loop."""
+
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+        super().__init__(VirtualSelector(self.clock))
+
+    def time(self) -> float:
+        return self.clock.time()
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], Any], *args: Unpack[Ts]
+    ) -> asyncio.Future[Any]:
+        future = super().run_in_executor(executor, func, *args)
+        self.clock.flow(more=True)
+        future.add_done_callback(lambda _: self.clock.flow(more=False))
+        return future
+
+
+class _TrioFlow:
+    """Counts the reasons to flow of one `MockClock`, whose rate is one figure."""
+
+    def __init__(self, clock: trio.testing.MockClock) -> None:
+        self._clock = clock
+        self._flows = 0
+
+    def flow(self, *, more: bool) -> None:
+        self._flows += 1 if more else -1
+        self._clock.rate = 1.0 if self._flows else 0.0
+        self._clock.autojump_threshold = float("inf") if self._flows else 0.0
+
+
+_trio_flow: trio.lowlevel.RunVar[_TrioFlow] = trio.lowlevel.RunVar("flow")
+
+
+def _current_clock() -> VirtualClock | _TrioFlow | None:
+    """The virtual clock under the running task, or None where time is real."""
+    if sniffio.current_async_library() == "asyncio":
+        loop = asyncio.get_running_loop()
+        return loop.clock if isinstance(loop, VirtualLoop) else None
+    clock = trio.lowlevel.current_clock()
+    if not isinstance(clock, trio.testing.MockClock):
+        return None
+    try:
+        return _trio_flow.get()
+    except LookupError:
+        flow = _TrioFlow(clock)
+        _trio_flow.set(flow)
+        return flow
+
+
+@contextmanager
+def flowing() -> Iterator[None]:
+    """Let time pass as on the wall: for what waits for a socket, a process or a thread of one's own."""
+    clock = _current_clock()
+    if clock is None:
+        yield
+        return
+    clock.flow(more=True)
+    try:
+        yield
+    finally:
+        clock.flow(more=False)
+
+
+def backend(name: str) -> tuple[str, dict[str, Any]]:
+    """What anyio's plugin takes for a backend on a virtual clock; both clocks are fresh each time."""
+    if name == "asyncio":
+        return name, {"loop_factory": VirtualLoop}
+    return name, {"clock": trio.testing.MockClock(autojump_threshold=0)}
+
+
+def flow_during_threads(patch: pytest.MonkeyPatch) -> None:
+    """Let time flow while a task waits in `anyio.to_thread.run_sync`.
+
+    The backends' method is what is wrapped: the function itself is imported by name, here and there, before any test.
+    """
+    for name in ("asyncio", "trio"):
+        cls = anyio._core._eventloop.get_async_backend(name)  # type: ignore[attr-defined]  # no public way to a backend class
+        original = cls.run_sync_in_worker_thread
+
+        async def run_sync_in_worker_thread(
+            *args: Any, original: Callable[..., Any] = original, **kwargs: Any
+        ) -> Any:
+            with flowing():
+                return await original(*args, **kwargs)
+
+        patch.setattr(cls, "run_sync_in_worker_thread", run_sync_in_worker_thread)
