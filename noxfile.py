@@ -17,6 +17,11 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 SUPPORTED = nox.project.python_versions(PYPROJECT)
 
 
+def starts(python: str) -> bool:
+    command = [python, "-c", ""]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603 - interpreters of this machine
+
+
 def found(version: str) -> Path | None:
     """The folder of a `python3.x` that really starts: a pyenv shim may name a version and then refuse it."""
     folders = [
@@ -26,10 +31,7 @@ def found(version: str) -> Path | None:
     ]
     for folder in folders:
         python = shutil.which(f"python{version}", path=folder)
-        if (
-            python
-            and not subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode
-        ):  # noqa: S603 - an interpreter found on this machine's PATH
+        if python and starts(python):
             return folder
     return None
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from typing import Any, TypeVarTuple, Unpack
+from typing import Any, TypeVarTuple
 
 import anyio
 import pytest
@@ -89,7 +89,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.clock.time()
 
     def run_in_executor(
-        self, executor: Executor | None, func: Callable[[Unpack[Ts]], Any], *args: Unpack[Ts]
+        self, executor: Executor | None, func: Callable[[*Ts], Any], *args: *Ts
     ) -> asyncio.Future[Any]:
         future = super().run_in_executor(executor, func, *args)
         self.clock.flow(more=True)

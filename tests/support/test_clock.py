@@ -36,7 +36,7 @@ async def test_a_sleep_of_30_s_takes_milliseconds(real_time: Stopwatch) -> None:
 
 async def test_a_poll_of_20_ms_for_a_minute_is_quick(real_time: Stopwatch) -> None:
     with anyio.move_on_after(60) as scope:
-        while True:
+        for _ in range(10_000):
             await anyio.sleep(0.02)
     assert scope.cancelled_caught
     assert real_time.seconds < 5

@@ -1,0 +1,30 @@
+"""Sphinx's settings. Warnings are errors: `nox -s docs` builds with -W."""
+
+import sys
+import tomllib
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+import tables  # noqa: E402 - it lies beside this file, where Sphinx does not look
+
+tables.write()
+
+project = "lifecycle"
+author = "The lifecycle maintainers"
+project_copyright = f"2026, {author}"
+release = tomllib.loads((HERE.parent / "pyproject.toml").read_text())["project"]["version"]
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_generated"]  # included by pages, no pages themselves
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+
+html_theme = "furo"
+html_title = "lifecycle"
+html_show_sphinx = False
