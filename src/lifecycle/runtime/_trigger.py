@@ -254,7 +254,7 @@ def _checked(name: str, value: object, *, above_zero: bool = False) -> float:
     least = "more than 0" if above_zero else "0 or more"
     if (
         isinstance(value, int | float)
-        and (0 < value if above_zero else 0 <= value)
+        and (value > 0 if above_zero else value >= 0)
         and value < math.inf
     ):
         return value
