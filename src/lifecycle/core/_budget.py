@@ -1,0 +1,99 @@
+"""The one deadline, and who may spend what of it.
+
+`terminationGracePeriodSeconds` is one purse: the kubelet pays the preStop hook out of it, and kills when it is
+empty. It is counted from the first request to stop, and never again from a later one.
+
+    |<- delay ->|<------ drain ------>|<- hooks ->|<- margin ->|
+    asked       routes are gone       reserved    deadline     SIGKILL
+
+See https://kubernetes.io/docs/concepts/containers/container-lifecycle-hooks/#container-hooks
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from lifecycle.core._errors import BudgetError
+
+DEFAULT_GRACE: Final = 30.0
+"""Seconds; the default of `terminationGracePeriodSeconds`."""
+HOOKS_RESERVE: Final = 5.0
+"""Seconds that a slow drain cannot take from the shutdown hooks."""
+MARGIN_LEAST: Final = 1.0
+MARGIN_SHARE: Final = 0.05
+"""The exit and the report come this much before SIGKILL: the kubelet's own clock counts in whole seconds."""
+DELAY_MOST: Final = 5.0
+DELAY_SHARE: Final = 1 / 6
+"""Routers usually let go within this time of the deletion; a sixth leaves most of a short purse to the drain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How a grace period is divided. All in seconds."""
+
+    grace: float
+    margin: float
+    delay: float
+    drain: float
+    hooks: float
+
+    @property
+    def deadline(self) -> float:
+        """From the first stop request to the moment by which the process must be gone."""
+        return self.grace - self.margin
+
+    @property
+    def hooks_begin(self) -> float:
+        """From the first stop request to the moment at which the drain must be over."""
+        return self.delay + self.drain
+
+
+def divide(
+    *,
+    grace: float = DEFAULT_GRACE,
+    delay: float | None = None,
+    drain: float | None = None,
+    in_kubernetes: bool = True,
+) -> Budget:
+    """Divide a grace period of `grace` seconds; what is not given is derived.
+
+    Outside Kubernetes no router has to forget an address, so the delay is 0 unless it is given.
+
+    Raises:
+        BudgetError: The parts take more than there is.
+    """
+    margin = max(MARGIN_LEAST, MARGIN_SHARE * grace)
+    if delay is None:
+        delay = min(DELAY_MOST, DELAY_SHARE * grace) if in_kubernetes else 0.0
+    fixed = delay + HOOKS_RESERVE + margin
+    if fixed >= grace:
+        raise BudgetError(
+            f"shutdown_delay {delay:g} s + {HOOKS_RESERVE:g} s reserved for shutdown hooks + margin {margin:g} s"
+            f" = {fixed:g} s leave nothing of a grace period of {grace:g} s for requests in flight: set"
+            f" terminationGracePeriodSeconds and grace_period (LIFECYCLE_GRACE_PERIOD) above {fixed:g},"
+            " or shorten shutdown_delay (LIFECYCLE_SHUTDOWN_DELAY)"
+        )
+    rest = grace - fixed
+    if drain is None:
+        drain = rest
+    elif drain > rest + 1e-9:
+        total = fixed + drain
+        raise BudgetError(
+            f"shutdown_delay {delay:g} s + drain_timeout {drain:g} s + {HOOKS_RESERVE:g} s reserved for shutdown"
+            f" hooks + margin {margin:g} s = {total:g} s do not fit into a grace period of {grace:g} s: set"
+            f" terminationGracePeriodSeconds and grace_period (LIFECYCLE_GRACE_PERIOD) to {total:g} or more, or"
+            f" drain_timeout (LIFECYCLE_DRAIN_TIMEOUT) to {rest:g} or less"
+        )
+    return Budget(
+        grace=grace, margin=margin, delay=delay, drain=drain, hooks=grace - margin - delay - drain
+    )
+
+
+def share(remaining: float, waiting: int) -> float:
+    """Seconds that the next of `waiting` hooks may take of `remaining`, so that each later one still gets a turn.
+
+    Half of the purse is set aside in equal parts, at most 1 s each: a hook that behaves may still use most of it.
+    """
+    if waiting <= 1:
+        return max(0.0, remaining)
+    aside = min(1.0, remaining / (2 * waiting))
+    return max(0.0, remaining - (waiting - 1) * aside)

@@ -1,0 +1,294 @@
+"""One life, from the start to the exit: a straight line through the phases under one deadline.
+
+Everything that may come at any time (a signal, a call, a crash) enters through `stop`, `force` and `crash`, which move
+the state machine at once and wake the conductor. The conductor (`live`) is one line from STARTING to the end and never
+asks what has happened: it waits for the next thing that must, and the table says where that leads.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from signal import Signals
+from typing import Final
+
+import anyio
+import anyio.abc
+
+from lifecycle.core import (
+    Abandoned,
+    Event,
+    ExitStatus,
+    Hook,
+    Kind,
+    Promises,
+    Settings,
+    StopRequest,
+    StopSource,
+    divide,
+    in_order,
+    share,
+    shutdown_order,
+)
+from lifecycle.runtime._attempt import Attempt
+from lifecycle.runtime._in_flight import InFlight
+from lifecycle.runtime._loop import Flag, Loop
+from lifecycle.runtime._purse import Purse
+from lifecycle.runtime._record import Record
+from lifecycle.runtime._start import Start
+from lifecycle.runtime._state import State
+
+logger = logging.getLogger("lifecycle")
+
+CUT_PATIENCE: Final = 1.0
+"""Seconds for cancelled work to clean up before the shutdown hooks close what it uses; out of the hooks' reserve."""
+
+
+class Engine:
+    """One life of one `Lifecycle`. Made inside the event loop, used once."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        hooks: Sequence[Hook],
+        works: InFlight,
+        state: State,
+        stop_requested: Flag,
+        routed: bool,
+        main: Hook | None = None,
+        purse_opened: Callable[[float], object] = lambda _: None,
+        closed: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.settings = settings
+        self.loop = Loop()
+        self.record = Record(self.loop, settings.grace_period)
+        budget = divide(
+            grace=settings.grace_period,
+            delay=settings.shutdown_delay,
+            drain=settings.drain_timeout,
+            in_kubernetes=settings.in_kubernetes and routed,
+        )
+        self.purse = Purse(budget, self.loop, purse_opened)
+        self.works = works
+        works.bind(self.loop)
+        self.request: StopRequest | None = None
+        self.settled = anyio.Event()
+        """The start is behind us, one way or the other."""
+        self.ready = anyio.Event()
+        self.draining = anyio.Event()
+        self.over = anyio.Event()
+        self._stop_requested = stop_requested
+        self._closed = closed
+        self._hooks = tuple(hooks)
+        self._main = main
+        self._exit_code = 0
+        self._asked = anyio.Event()
+        self._tasks: list[Attempt] = []
+        self._group: anyio.abc.TaskGroup | None = None
+        self.start = Start(self._hooks, settings, self.record, self.purse, state, self.spawn)
+
+    @property
+    def promises(self) -> Promises:
+        return self.record.promises
+
+    @property
+    def waiting_for(self) -> str:
+        """Why the process is not ready, in one line."""
+        if self.request is not None:
+            return f"{self.record.phase}: {self.request.reason}"
+        if self.start.error is not None:
+            return f"the start failed: {self.start.error}"
+        return self.promises.what if self.ready.is_set() else self.start.reason(self.loop.now())
+
+    # What may come at any time. In the loop's thread.
+
+    def stop(
+        self,
+        reason: str,
+        source: StopSource,
+        *,
+        signal: Signals | None = None,
+        late: float = 0.0,
+        exit_code: int = 0,
+        event: Event = Event.STOP_REQUESTED,
+    ) -> None:
+        """Ask for the stop: the first one opens the purse, later ones join. `late`: seconds since it really came."""
+        if self.promises.over:
+            return
+        if self.request is None:
+            self.request = StopRequest(reason, source, signal, time.time() - late)
+            self.record.requested(self.request)
+            self._exit_code = exit_code
+            if source is StopSource.SERVER or signal is Signals.SIGINT:
+                # Nobody routes to a port that is closed, nor to a terminal where somebody pressed Ctrl-C.
+                self.purse.delay = 0.0
+            self.purse.open(late=late)
+            self._stop_requested.set()
+            self._asked.set()
+            self.start.cut_short()
+        self.record.move(event)
+
+    def force(self, reason: str, *, signal: Signals | None = None) -> None:
+        """Cut every wait short; the shutdown hooks get a second."""
+        if self.promises.over or self.purse.forced.is_set():
+            return
+        self.record.fail(ExitStatus.FORCED, "the stop was forced")
+        self.stop(reason, StopSource.SIGNAL, signal=signal, event=Event.FORCED)
+        self.purse.force()
+
+    def crash(self, what: str, error: BaseException | None) -> None:
+        """Something essential is gone: leave in good order, with an exit status that says so."""
+        if self.promises.over:
+            return
+        self.record.fail(ExitStatus.TASK_CRASHED, what, error)
+        self.stop(what, StopSource.TASK, event=Event.TASK_CRASHED)
+
+    def spawn(self, function: Callable[..., object], *arguments: object) -> None:
+        """Run a coroutine function beside everything else, until the end."""
+        assert self._group is not None, "nothing is spawned before `live`"  # noqa: S101 - a defect of ours, not an input
+        self._group.start_soon(function, *arguments)  # type: ignore[arg-type] # attempts and watches are heterogeneous
+
+    # The straight line.
+
+    async def live(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """The whole life. Returns when it is over and all that it spawned has ended."""
+        async with anyio.create_task_group() as group:
+            self._group = group
+            task_status.started()
+            await self._come_up()
+            if self.ready.is_set():
+                await self._asked.wait()
+                await self._be_lame_duck()
+                await self._drain()
+            await self._shut_down()
+            self._closed()
+            self.over.set()
+            group.cancel_scope.cancel()
+
+    async def _come_up(self) -> None:
+        started = False
+        try:
+            for kind in (Kind.PRE_STOP, Kind.SHUTDOWN):
+                in_order([hook for hook in self._hooks if hook.kind is kind])
+            started = await self.start.run()
+            error = self.start.error
+        except Exception as refused:  # noqa: BLE001 - a circle among the hooks
+            error = refused
+        if error is not None:
+            self.record.fail(ExitStatus.START_FAILED, "the start failed", error)
+            if self.request is None:
+                self.start.error = error
+                self.record.report.reason = f"the start failed: {error}"
+                self.purse.open()
+                self.record.move(Event.START_FAILED)
+        elif started and self.request is None:
+            self.record.move(Event.STARTED)
+            self.ready.set()
+            for hook in (*self._of(Kind.TASK), *([self._main] if self._main else [])):
+                self._tasks.append(Attempt(hook))
+                self.spawn(self._run_task, self._tasks[-1])
+        self.settled.set()
+
+    async def _run_task(self, attempt: Attempt) -> None:
+        await attempt.run()
+        hook, error = attempt.hook, attempt.error
+        if error is not None:
+            self.record.note(attempt.record())
+            if hook.essential:
+                self.crash(f"{hook} crashed: {type(error).__name__}: {error}", error)
+            else:
+                logger.error("task crashed", extra={"task": str(hook)}, exc_info=error)
+        elif hook is self._main and not attempt.cancelled:
+            self.stop(f"{hook.name} returned", StopSource.CALL)
+
+    async def _be_lame_duck(self) -> None:
+        done = anyio.Event()
+        self.spawn(self._run_pre_stop_hooks, done)
+        with self.purse.until(self.purse.routes_withdrawn_at()):
+            await anyio.sleep_forever()
+        # Work must not be refused before, say, a queue has been left; a hook that hangs may not eat the drain.
+        with self.purse.until(self.purse.pre_stop_ends_at() + 2 * CUT_PATIENCE):
+            await done.wait()
+        self._advance(Event.ROUTES_WITHDRAWN)
+
+    async def _run_pre_stop_hooks(self, done: anyio.Event) -> None:
+        hooks = in_order(self._of(Kind.PRE_STOP))
+        for index, hook in enumerate(hooks):
+            attempt = Attempt(hook, self.request)
+            remaining = self.purse.pre_stop_ends_at() - self.loop.now()
+            with self.purse.until(math.inf):
+                await self._run_stop_hook(attempt, remaining, len(hooks) - index)
+            if self.purse.forced.is_set():
+                self.record.note(await attempt.cut())
+        done.set()
+
+    async def _drain(self) -> None:
+        self.draining.set()
+        for task in self._tasks:
+            if not task.hook.finish:
+                task.cancel()
+        with self.purse.until(self.purse.drain_ends_at(self.settings.drain_timeout)):
+            await self._wait_for_work()
+        await self._cut_off()
+
+    async def _wait_for_work(self) -> None:
+        await self.works.wait_until_idle()
+        for task in self._tasks:
+            await task.done.wait()
+        await self.works.wait_until_idle()
+
+    async def _cut_off(self) -> None:
+        """Cancel what is left, and wait for its cleaning up: nothing may use a pool that is being closed."""
+        left = self.works.abandon()
+        for task in self._tasks:
+            if not task.done.is_set():
+                left.append(Abandoned(f"task {task.hook.name}", task.seconds))
+                task.cancel()
+        if left:
+            self.record.report.abandoned += left
+            self.record.fail(ExitStatus.WORK_ABANDONED, f"work was abandoned: {', '.join(work.name for work in left)}")
+            with anyio.move_on_after(CUT_PATIENCE):
+                await self._wait_for_work()
+            stuck = [task for task in self._tasks if not task.done.is_set()]
+            for task in stuck:
+                self.record.note(task.record())
+            for work in self.works.forget():
+                self.record.stuck = True
+                self.record.report.failures.append(f"{work.name} goes on although it was cut off")
+        self._advance(Event.DRAIN_TIMED_OUT if left else Event.DRAINED)
+
+    async def _shut_down(self) -> None:
+        hooks = shutdown_order(self._hooks, self.start.started)
+        for index, hook in enumerate(hooks):
+            attempt = self.start.resources.get(hook) or Attempt(hook)
+            await self._run_stop_hook(attempt, self.purse.hooks_end_at() - self.loop.now(), len(hooks) - index)
+        self.record.not_run(hook for hook in self._of(Kind.SHUTDOWN) if hook not in hooks)
+        self.record.close(
+            exit_code=self._exit_code,
+            used=self.purse.used,
+            finished=self.works.finished,
+            refused=self.works.refused,
+        )
+
+    async def _run_stop_hook(self, attempt: Attempt, remaining: float, waiting: int) -> None:
+        allowance = share(max(remaining, 0.0), waiting)
+        if attempt.hook.timeout is not None:
+            allowance = min(allowance, attempt.hook.timeout)
+        settled = attempt.settle
+        if (leave := getattr(attempt, "leave", None)) is not None:
+            settled = leave
+        else:
+            self.spawn(attempt.run)
+        record = await settled(allowance)
+        self.record.note(record)
+        if record.outcome != "ok":
+            self.record.fail(ExitStatus.HOOK_FAILED, f"{attempt.hook}: {record.outcome}", attempt.error)
+
+    def _of(self, kind: Kind) -> list[Hook]:
+        return [hook for hook in self._hooks if hook.kind is kind]
+
+    def _advance(self, event: Event) -> None:
+        # Whoever forced the stop has moved the machine past the conductor's own steps.
+        if not self.purse.forced.is_set():
+            self.record.move(event)

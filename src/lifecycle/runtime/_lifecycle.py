@@ -1,0 +1,390 @@
+"""The object that an application holds: hooks are registered on it, and it is asked how things stand."""
+
+import functools
+import inspect
+import logging
+import os
+import signal as signals
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, ParamSpec, TypeVar, overload
+
+import anyio
+
+from lifecycle.core import (
+    AlreadyStartedError,
+    Endpoints,
+    Hook,
+    Kind,
+    Network,
+    NotRunningError,
+    Phase,
+    PhaseChange,
+    RegistrationError,
+    Report,
+    Settings,
+    StopSource,
+    caller,
+    make_hook,
+    read_settings,
+)
+from lifecycle.runtime._engine import Engine
+from lifecycle.runtime._host import Host
+from lifecycle.runtime._in_flight import InFlight
+from lifecycle.runtime._loop import Flag
+from lifecycle.runtime._signals import STOP_SIGNALS, EarlySignals
+from lifecycle.runtime._state import State
+
+logger = logging.getLogger("lifecycle")
+
+F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
+Backend = Literal["asyncio", "trio"]
+
+
+class Lifecycle:
+    """One life of one process: its hooks, its deadline, its state.
+
+    Every setting is an argument, else the environment variable `LIFECYCLE_…` of the same name, else a default. All
+    durations are seconds.
+
+    Raises:
+        SettingsError: A setting is malformed; the message names the argument or the variable.
+        BudgetError: The durations do not fit into the grace period; the sum is in the message.
+    """
+
+    def __init__(
+        self,
+        *,
+        grace_period: float | None = None,
+        shutdown_delay: float | None = None,
+        drain_timeout: float | None = None,
+        startup_timeout: float | None = None,
+        post_start_file: str | Path | None = None,
+        post_start_timeout: float | None = None,
+        post_start_fresh: bool | None = None,
+        shutdown_token: str | None = None,
+        allow: str | Iterable[str | Network] | None = None,
+        report_file: str | Path | None = None,
+    ) -> None:
+        self.settings: Settings = read_settings(
+            {
+                "grace_period": grace_period,
+                "shutdown_delay": shutdown_delay,
+                "drain_timeout": drain_timeout,
+                "startup_timeout": startup_timeout,
+                "post_start_file": post_start_file,
+                "post_start_timeout": post_start_timeout,
+                "post_start_fresh": post_start_fresh,
+                "shutdown_token": shutdown_token,
+                "allow": allow,
+                "report_file": report_file,
+            },
+            os.environ,
+        )
+        self.endpoints = Endpoints()
+        """Where the middleware answers; set by the middleware."""
+        self._where = caller()
+        self._hooks: list[Hook] = []
+        self._early = EarlySignals()
+        self._early.install()
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.state = State()
+        self.stop_requested = Flag()
+        self._works = InFlight()
+        self._engine: Engine | None = None
+
+    def __repr__(self) -> str:
+        return f"<Lifecycle {self.phase} created at {self._where}>"
+
+    # How things stand.
+
+    @property
+    def phase(self) -> Phase:
+        return Phase.STARTING if self._engine is None else self._engine.record.phase
+
+    @property
+    def report(self) -> Report:
+        """What happened so far; complete when its `exit_status` is set."""
+        return Report(granted=self.settings.grace_period) if self._engine is None else self._engine.record.report
+
+    @property
+    def failure(self) -> BaseExceptionGroup[BaseException] | None:
+        """Every error of the start, the hooks and the essential tasks, as one group; `None` if there was none."""
+        return None if self._engine is None else self._engine.record.failure
+
+    def remaining(self) -> float:
+        """Seconds until the process must be gone. Before a stop is requested: what a stop would have in all."""
+        return self.settings.budget.deadline if self._engine is None else self._engine.purse.remaining
+
+    async def changes(self) -> AsyncIterator[PhaseChange]:
+        """The changes of phase from now on, until the last one."""
+        engine = self._running("changes()")
+        seen = len(engine.record.history)
+        while True:
+            changed = engine.record.changed
+            while seen < len(engine.record.history):
+                yield engine.record.history[seen]
+                seen += 1
+            if engine.promises.over:
+                return
+            await changed.wait()
+
+    # Asking it to act.
+
+    def request_stop(self, reason: str, exit_code: int = 0) -> None:
+        """Ask for the stop, from any thread; a later call joins the first. A clean stop exits with `exit_code`.
+
+        Raises:
+            NotRunningError: There is nothing to stop.
+            ValueError: `exit_code` is not 0 to 255.
+        """
+        if isinstance(exit_code, bool) or not isinstance(exit_code, int) or not 0 <= exit_code <= 255:
+            raise ValueError(f"exit_code={exit_code!r}: an exit status is a whole number from 0 to 255")
+        engine = self._running("request_stop()")
+        engine.loop.call(
+            functools.partial(engine.stop, str(reason), StopSource.CALL, exit_code=exit_code)
+        )
+
+    @contextmanager
+    def in_flight(self, name: str) -> Iterator[None]:
+        """Count the block as work in flight under `name`: a drain waits for it. In async code and threads alike."""
+        work = self._works.begin(str(name))
+        try:
+            yield
+        finally:
+            self._works.end(work)
+
+    def track(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Count every call of `function`, sync or async, as work in flight under the function's name."""
+        name = getattr(function, "__qualname__", repr(function))
+        if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+            raise RegistrationError(f"@life.track was given the generator function {name}: use life.in_flight inside it")
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def tracked_coroutine(*args: P.args, **kwargs: P.kwargs) -> Any:
+                with self.in_flight(name):
+                    return await function(*args, **kwargs)
+
+            return tracked_coroutine  # type: ignore[return-value] # a coroutine function again: R is its coroutine
+
+        @functools.wraps(function)
+        def tracked(*args: P.args, **kwargs: P.kwargs) -> R:
+            with self.in_flight(name):
+                return function(*args, **kwargs)
+
+        return tracked
+
+    def reset(self) -> None:
+        """Forget a life that is over, so that the same hooks can be started again: for tests.
+
+        Raises:
+            AlreadyStartedError: It is still running.
+        """
+        if self._engine is not None and not self._engine.promises.over:
+            raise AlreadyStartedError(f"{self!r} is still running: stop it before reset()")
+        self._begin_anew()
+
+    # Registration.
+
+    @overload
+    def on_startup(self, function: F, /) -> F: ...
+    @overload
+    def on_startup(
+        self,
+        /,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        after: Iterable[str] = (),
+        concurrent: bool = False,
+    ) -> Callable[[F], F]: ...
+    def on_startup(self, function: Any = None, /, **options: Any) -> Any:
+        """Run before anything is served. `concurrent` hooks that stand together run side by side."""
+        return self._register(Kind.STARTUP, function, options, ("name", "timeout", "after", "concurrent"))
+
+    @overload
+    def on_post_start(self, function: F, /) -> F: ...
+    @overload
+    def on_post_start(
+        self, /, *, name: str | None = None, timeout: float | None = None, after: Iterable[str] = ()
+    ) -> Callable[[F], F]: ...
+    def on_post_start(self, function: Any = None, /, **options: Any) -> Any:
+        """Run after the postStart trigger file has appeared, before READY. May take the `Trigger`."""
+        return self._register(Kind.POST_START, function, options, ("name", "timeout", "after"))
+
+    @overload
+    def on_pre_stop(self, function: F, /) -> F: ...
+    @overload
+    def on_pre_stop(
+        self, /, *, name: str | None = None, timeout: float | None = None, after: Iterable[str] = ()
+    ) -> Callable[[F], F]: ...
+    def on_pre_stop(self, function: Any = None, /, **options: Any) -> Any:
+        """Run once, when stopping is first requested, while requests are still served. May take the `StopRequest`."""
+        return self._register(Kind.PRE_STOP, function, options, ("name", "timeout", "after"))
+
+    @overload
+    def on_shutdown(self, function: F, /) -> F: ...
+    @overload
+    def on_shutdown(
+        self, /, *, name: str | None = None, timeout: float | None = None, after: Iterable[str] = ()
+    ) -> Callable[[F], F]: ...
+    def on_shutdown(self, function: Any = None, /, **options: Any) -> Any:
+        """Run after the drain, last registered first; only if what was registered before it has started.
+
+        With the same `name=` as a startup hook it is that hook's other half.
+        """
+        return self._register(Kind.SHUTDOWN, function, options, ("name", "timeout", "after"))
+
+    @overload
+    def resource(self, function: F, /) -> F: ...
+    @overload
+    def resource(
+        self,
+        /,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        after: Iterable[str] = (),
+        concurrent: bool = False,
+    ) -> Callable[[F], F]: ...
+    def resource(self, function: Any = None, /, **options: Any) -> Any:
+        """Start and shut down in one place: a generator that yields once, or a function returning a context manager.
+
+        The value is at `life.state.NAME` and `request.state.NAME`. `timeout` is for the start.
+        """
+        return self._register(Kind.RESOURCE, function, options, ("name", "timeout", "after", "concurrent"))
+
+    @overload
+    def task(self, function: F, /) -> F: ...
+    @overload
+    def task(
+        self, /, *, name: str | None = None, essential: bool = False, finish: bool = True
+    ) -> Callable[[F], F]: ...
+    def task(self, function: Any = None, /, **options: Any) -> Any:
+        """Run in the background from READY on. If `essential`, its crash stops the process.
+
+        When the drain begins it is waited for, within the budget: let it look at `life.stop_requested`. With
+        `finish=False` it is cancelled then.
+        """
+        return self._register(Kind.TASK, function, options, ("name", "essential", "finish"))
+
+    def on_signal(self, number: int, /) -> Callable[[F], F]:
+        """Run whenever the signal comes, in the event loop. The stop signals are the lifecycle's own."""
+        where = caller()
+        try:
+            which = signals.Signals(number)
+        except (ValueError, TypeError):
+            raise RegistrationError(f"@life.on_signal({number!r}) at {where}: no such signal on this system") from None
+        if which in STOP_SIGNALS:
+            raise RegistrationError(
+                f"@life.on_signal({which.name}) at {where}: {which.name} asks the process to stop, so use"
+                " @life.on_pre_stop or @life.on_shutdown"
+            )
+        if which in (signals.SIGKILL, signals.SIGSTOP):
+            raise RegistrationError(f"@life.on_signal({which.name}) at {where}: no program can handle {which.name}")
+
+        def register(function: F) -> F:
+            self._add(make_hook(Kind.SIGNAL, function, where, signal=int(which)))
+            return function
+
+        return register
+
+    def _register(self, kind: Kind, function: Any, options: dict[str, Any], known: tuple[str, ...]) -> Any:
+        where = caller()
+        unknown = sorted(set(options) - set(known))
+        if unknown:
+            raise RegistrationError(
+                f"@life.{kind} at {where} has no option {', '.join(unknown)}: there are {', '.join(known)}"
+            )
+        if function is not None and not callable(function):
+            raise RegistrationError(
+                f"@life.{kind}({function!r}) at {where}: options are keywords, as in @life.{kind}(name={function!r})"
+            )
+
+        def register(decorated: Any) -> Any:
+            self._add(make_hook(kind, decorated, where, **options))
+            return decorated
+
+        return register if function is None else register(function)
+
+    def _add(self, hook: Hook) -> None:
+        if self._engine is not None:
+            raise RegistrationError(
+                f"{hook} was registered after the start, and would never run: register hooks where the module is"
+                " imported, before the application starts"
+            )
+        for other in self._hooks:
+            if other.kind is hook.kind and other.function == hook.function and other.signal == hook.signal:
+                raise RegistrationError(f"{hook} is registered already, at {other.where}: once is enough")
+            if other.kind is hook.kind and other.paired and hook.paired and other.name == hook.name:
+                raise RegistrationError(f"{hook}: the name is taken by the {other.kind} hook at {other.where}")
+        self._hooks.append(hook)
+
+    # Running.
+
+    def run(self, main: Callable[..., Any], *, backend: Backend = "asyncio") -> int:
+        """Run `main`, a coroutine function that takes nothing or the lifecycle, through a whole life.
+
+        Returns the exit status: `sys.exit(life.run(main))`. See `ExitStatus`.
+
+        Raises:
+            RegistrationError: `main` cannot be called so.
+            AlreadyStartedError: This lifecycle has been started before.
+        """
+        anyio.run(functools.partial(self._run, self._main_hook(main, caller()), owns_process=True), backend=backend)
+        return self.report.exit_status or 0
+
+    async def run_async(self, main: Callable[..., Any]) -> int:
+        """As `run`, inside an event loop that runs already: for embedding and for tests.
+
+        Signals are handled, in the main thread; the process itself is never ended.
+        """
+        await self._run(self._main_hook(main, caller()), owns_process=False)
+        return self.report.exit_status or 0
+
+    async def _run(self, main: Hook, *, owns_process: bool) -> None:
+        async with Host(self, main=main, owns_process=owns_process).open() as engine:
+            await engine.over.wait()
+
+    def _main_hook(self, main: Callable[..., Any], where: str) -> Hook:
+        takes_life = callable(main) and bool(_required(main))
+        function = functools.partial(main, self) if takes_life else main
+        hook = make_hook(Kind.TASK, function, where, essential=True)
+        if not hook.is_async:
+            raise RegistrationError(
+                f"life.run({hook.name}) at {where}: the main function is a coroutine function (async def); run a"
+                " blocking one with anyio.to_thread.run_sync inside it"
+            )
+        return hook
+
+    def _open(self, make: Callable[[], Engine]) -> Engine:
+        if self._engine is not None:
+            raise AlreadyStartedError(
+                f"{self!r} has been started before: make a new Lifecycle for each start (an application factory),"
+                " install its middleware once, or call reset() between tests"
+            )
+        self._engine = make()
+        return self._engine
+
+    def _running(self, what: str) -> Engine:
+        if self._engine is None:
+            raise NotRunningError(
+                f"{what} needs a running lifecycle, and {self!r} has not been started: start it with life.run(main), or"
+                " with the server that serves the middleware"
+            )
+        return self._engine
+
+
+def _required(function: Callable[..., Any]) -> list[str]:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+

@@ -1,0 +1,66 @@
+"""The running event loop: its clock, and the way into it from a thread or a signal handler."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+
+
+class Loop:
+    """Made inside the loop it stands for. The clock is the loop's own, so that tests may run on a virtual one."""
+
+    now: Callable[[], float]
+
+    def __init__(self) -> None:
+        native: Any = anyio.lowlevel.current_token().native_token
+        self.is_asyncio: bool = hasattr(native, "call_soon_threadsafe")
+        self.now = native.time if self.is_asyncio else anyio.current_time
+        self._post: Callable[[Callable[[], object]], object] = (
+            native.call_soon_threadsafe if self.is_asyncio else native.run_sync_soon
+        )
+        self._thread = threading.get_ident()
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Call `function` in the loop: at once from within, as soon as possible from a thread."""
+        if threading.get_ident() == self._thread:
+            function()
+            return
+        try:
+            self._post(function)
+        except RuntimeError:
+            # The loop is closed: nobody is left who waits for what the function would tell.
+            return
+
+
+class Flag:
+    """An event that can be made before there is a loop, and set from any thread."""
+
+    def __init__(self) -> None:
+        self._set = False
+        self._loop: Loop | None = None
+        self._event: anyio.Event | None = None
+
+    def set(self, loop: Loop | None = None) -> None:
+        self._set = True
+        if self._event is not None:
+            (loop or self._loop or _Nowhere).call(self._event.set)
+
+    def is_set(self) -> bool:
+        return self._set
+
+    async def wait(self) -> None:
+        """Return as soon as the flag is set."""
+        if self._set:
+            await anyio.lowlevel.checkpoint()
+            return
+        if self._event is None:
+            self._loop, self._event = Loop(), anyio.Event()
+        await self._event.wait()
+
+
+class _Nowhere:
+    @staticmethod
+    def call(function: Callable[[], object]) -> None:
+        function()

@@ -1,0 +1,109 @@
+"""The deadline that holds even when the event loop does not: a thread ends the process before SIGKILL would."""
+
+import contextlib
+import logging
+import os
+import selectors
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+
+from lifecycle.core import ExitStatus, Report
+from lifecycle.runtime._signals import SignalRelay
+
+logger = logging.getLogger("lifecycle")
+
+STUCK_PATIENCE = 1.0
+"""Seconds for the interpreter's own end when something that ignores its cancellation would hold it for ever."""
+
+
+class Watchdog:
+    """Waits beside the event loop, in real time. Armed by the first stop request, or by the signal itself.
+
+    `grace` is the time from a stop signal to the deadline; `report` is asked at the end.
+    """
+
+    def __init__(
+        self, relay: SignalRelay, grace: float, report: Callable[[], Report], write: Callable[[Report], object]
+    ) -> None:
+        self._relay = relay
+        self._grace = grace
+        self._report = report
+        self._write = write
+        self._deadline: float | None = None
+        self._off = False
+        self._wake_out, self._wake_in = os.pipe()
+        self._thread = threading.Thread(target=self._watch, name="lifecycle watchdog", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def arm(self, seconds: float) -> None:
+        """End the process in `seconds`, unless an earlier end is set already."""
+        moment = time.monotonic() + seconds
+        if self._deadline is None or moment < self._deadline:
+            self._deadline = moment
+            os.write(self._wake_in, b"\0")
+
+    def stop(self) -> None:
+        """Call it off: the process may live on."""
+        self._off = True
+        os.write(self._wake_in, b"\0")
+        self._thread.join()
+        os.close(self._wake_in)
+        os.close(self._wake_out)
+
+    def _watch(self) -> None:
+        with selectors.DefaultSelector() as selector:  # not select(): it fails on descriptors above 1023
+            selector.register(self._wake_out, selectors.EVENT_READ)
+            selector.register(self._relay.watch_out, selectors.EVENT_READ)
+            while not self._off:
+                left = None if self._deadline is None else self._deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    self._expire()
+                for key, _ in selector.select(left):
+                    if key.fileobj is self._relay.watch_out:
+                        self._relay.watch_out.recv(4096)
+                        # The loop may be blocked and never open its purse: the signal alone starts the clock.
+                        self.arm(self._grace)
+                    else:
+                        os.read(self._wake_out, 4096)
+
+    def _expire(self) -> None:
+        report = self._report()
+        if report.exit_status is None:
+            report.exit_status = int(ExitStatus.DEADLINE)
+            report.failures.append("the event loop was blocked, or something ignored its cancellation, until the deadline")
+        report.stacks = stacks()
+        # The main thread may hold any lock, those of logging and of sys.stderr too: nothing here may wait for one.
+        with contextlib.suppress(OSError):
+            os.write(2, _last_words(report).encode(errors="replace"))
+        self._write(report)
+        log = threading.Thread(target=_log, args=(report,), daemon=True)
+        log.start()
+        log.join(0.2)
+        os._exit(report.exit_status)
+
+
+def stacks() -> dict[str, str]:
+    """Where every thread is, by its name."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    return {
+        names.get(ident, str(ident)): "".join(traceback.format_stack(frame)[-12:])
+        for ident, frame in sys._current_frames().items()  # noqa: SLF001 - the documented way to other threads' frames
+        if ident != threading.get_ident()
+    }
+
+
+def _last_words(report: Report) -> str:
+    blocked = "\n".join(f"thread {name}:\n{stack}" for name, stack in report.stacks.items())
+    return f"lifecycle: the deadline has come, ending the process with status {report.exit_status}\n{blocked}\n"
+
+
+def _log(report: Report) -> None:
+    logger.critical("ended by the watchdog", extra={"report": report.to_dict()})
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
