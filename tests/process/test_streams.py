@@ -1,0 +1,65 @@
+"""Streams and WebSockets at a stop, under every server: what ends is ended by the rules of its protocol, nothing is cut."""
+
+import http.client
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from lifecycle.core._streams import FAREWELL
+from tests.process._support_table import SUPPORT, Support
+from tests.support.servers import Server, Waiting, running
+
+pytestmark = pytest.mark.process
+
+PLAIN = "tests.process.apps.plain:app"
+SETTINGS = {
+    "KUBERNETES_SERVICE_HOST": "10.96.0.1",
+    "LIFECYCLE_SHUTDOWN_DELAY": "0.3",
+    "LIFECYCLE_GRACE_PERIOD": "20",
+}
+
+
+def read_events(server: Server) -> bytes:
+    """All of a stream without end; IncompleteRead if it was cut instead of ended."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=15)
+    connection.request("GET", "/events")
+    return connection.getresponse().read()
+
+
+def talk(server: Server) -> tuple[ConnectionClosed, int]:
+    """Talks until it is told to go: how, and how many words were answered."""
+    answered = 0
+    with connect(f"ws://127.0.0.1:{server.port}/echo", open_timeout=5) as socket:
+        try:
+            while True:
+                socket.send("word")
+                assert socket.recv(timeout=5) == "word"
+                answered += 1
+        except ConnectionClosed as closed:
+            return closed, answered
+
+
+@pytest.mark.parametrize("support", SUPPORT, ids=lambda support: support.server)
+def test_streams_end_whole_and_websockets_are_told(support: Support) -> None:
+    with running(support.words, PLAIN, workers=support.workers, **SETTINGS) as server:
+        events = Waiting(lambda: read_events(server))
+        finite = Waiting(lambda: server.ask("/stream?count=12"))
+        talked = Waiting(lambda: talk(server))
+        server.wait_for("talking")
+        if not support.by_signal:
+            assert server.pre_stop().status == 200
+        server.terminate()
+        closed, answered = talked.result()
+        body = events.result()
+        numbers = finite.result().body
+        status = server.wait()
+        output = server.output
+    assert closed.rcvd is not None, "closed without a word"
+    assert (closed.rcvd.code, closed.rcvd.reason) == (1012, "service restart")
+    assert answered > 10
+    ticks, _, farewell = body.rpartition(b"data: tick\n\n")
+    assert ticks.count(b"tick") > 3
+    assert farewell == FAREWELL
+    assert numbers == b"".join(b"%d\n" % number for number in range(12))
+    assert status == 0, output
