@@ -1,0 +1,72 @@
+"""Running an application that may have to be told, in the middle, that its client is not worth waiting for."""
+
+import anyio
+
+from lifecycle.asgi._http import App, Message, Receive, Scope
+from lifecycle.runtime import Engine, Work
+
+
+class Interruptible:
+    """One call of the application, whose `receive` we can answer ourselves."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.interrupted = False
+        self.cancelled = False
+        self._receive = receive
+        self._waiting: anyio.CancelScope | None = None
+        self._scope = anyio.CancelScope()
+
+    async def when_draining(self) -> None:
+        """What to do once the drain has begun; cancelled when the application is through."""
+
+    def interruption(self) -> Message:
+        """What the application receives then."""
+        raise AssertionError("a subclass says it")  # pragma: no cover - every subclass does
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on, and take notice of it."""
+
+    async def run(self, app: App, work: Work, engine: Engine, scope: Scope) -> None:
+        """Call `app` to its end, or to ours."""
+        failure: BaseException | None = None
+        work.cancel = self.cancel
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._watch, engine)
+            with self._scope:
+                try:
+                    await app(scope, self.receive, self.send)
+                except Exception as error:  # noqa: BLE001 - raised again below, outside the task group that would wrap it
+                    failure = error
+            group.cancel_scope.cancel()
+        self.cancelled = self._scope.cancelled_caught
+        if failure is not None and not (self.interrupted and is_departure(failure)):
+            raise failure
+
+    async def receive(self) -> Message:
+        if not self.interrupted:
+            with anyio.CancelScope() as self._waiting:
+                message = await self._receive()
+                self._waiting = None
+                return message
+            self._waiting = None
+        return self.interruption()
+
+    def interrupt(self) -> None:
+        """Let the application receive the interruption, now if it is waiting."""
+        self.interrupted = True
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    def cancel(self) -> None:
+        self._scope.cancel()
+
+    async def _watch(self, engine: Engine) -> None:
+        await engine.draining.wait()
+        await self.when_draining()
+
+
+def is_departure(failure: BaseException) -> bool:
+    """Whether an application that was told that its client has gone says only that it heard."""
+    if isinstance(failure, BaseExceptionGroup):
+        return all(is_departure(part) for part in failure.exceptions)
+    return isinstance(failure, OSError) or type(failure).__name__ in ("ClientDisconnect", "WebSocketDisconnect")

@@ -1,0 +1,175 @@
+"""The middleware: everything that a web application needs of its lifecycle, in one line.
+
+Pure ASGI. While the process is READY a request costs a look at its path, one small object and one set operation each
+way; `send` is wrapped only from the lame duck on, and on routes that asked for `end`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+import anyio
+
+from lifecycle.asgi._endpoints import EndpointAnswers
+from lifecycle.asgi._http import App, Receive, Scope, Send, closing, is_http1, refuse, respond, route_path
+from lifecycle.asgi._lifespan import Lifespan
+from lifecycle.asgi._streams import run_ending_stream
+from lifecycle.asgi._websockets import run_websocket
+from lifecycle.core import AlreadyStartedError, End, Endpoints, Policy, SettingsError, as_end
+from lifecycle.runtime import Engine, Lifecycle, Work
+
+logger = logging.getLogger("lifecycle")
+
+
+class LifecycleMiddleware:
+    """Give an ASGI application a lifecycle: `app = LifecycleMiddleware(app, life)`.
+
+    Also `app.add_middleware(LifecycleMiddleware, lifecycle=life)` in Starlette and FastAPI. `http` and `websocket` say
+    what happens to requests that are still under way when the drain begins; `routes` says so for single paths
+    (`fnmatch` patterns, the first that matches).
+
+    Raises:
+        SettingsError: A policy or an endpoint is malformed.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        lifecycle: Lifecycle,
+        *,
+        endpoints: Endpoints | None = None,
+        http: Policy = "finish",
+        websocket: Policy = "end",
+        routes: Mapping[str, Policy] | None = None,
+    ) -> None:
+        if not callable(app):
+            raise SettingsError(f"LifecycleMiddleware(app={app!r}): the first argument is the ASGI application")
+        if not isinstance(lifecycle, Lifecycle):
+            raise SettingsError(
+                f"LifecycleMiddleware(lifecycle={lifecycle!r}): give it the Lifecycle that the hooks are registered on"
+            )
+        self.app = app
+        self.lifecycle = lifecycle
+        if endpoints is not None:
+            lifecycle.endpoints = endpoints
+        self._http = as_end(http, "LifecycleMiddleware(http")
+        self._websocket = as_end(websocket, "LifecycleMiddleware(websocket")
+        self._routes = {
+            pattern: as_end(policy, f"LifecycleMiddleware(routes[{pattern!r}]")
+            for pattern, policy in (routes or {}).items()
+        }
+        self._answers = EndpointAnswers(lifecycle)
+        self._paths = self._answers.paths
+        self._works = lifecycle._works  # noqa: SLF001 - one library: the register is what a request costs
+        self._engine: Engine | None = None
+        self._shared: dict[str, Any] = {}
+        self._unstarted_was_told = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "http":
+            if (path := route_path(scope)) in self._paths:
+                await self._answers(path, scope, receive, send)
+                return
+        elif kind == "lifespan":
+            await self._live(scope, receive, send)
+            return
+        elif kind != "websocket":
+            await self.app(scope, receive, send)
+            return
+        engine = self._engine
+        if engine is None or not engine.promises.accepts:
+            await self._refuse(scope, receive, send, engine)
+            return
+        state = scope.get("state")
+        if state is None or "lifecycle" not in state:
+            # The server does not carry the lifespan's state over to requests.
+            scope["state"] = {**(state or {}), **self._shared}
+        work = Work(scope, engine.loop.now())
+        self._works.works.add(work)
+        try:
+            await self._serve(work, engine, scope, receive, send)
+        finally:
+            self._works.end(work)
+
+    async def _serve(self, work: Work, engine: Engine, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            end = self._policy(scope, self._websocket) if self._routes else self._websocket
+            await run_websocket(self.app, work, engine, end, scope, receive, send)
+            return
+        if engine.promises.closes and is_http1(scope):
+            send = closing(send)
+        end = self._policy(scope, self._http) if self._routes else self._http
+        if end is not None:
+            await run_ending_stream(self.app, work, engine, end, scope, receive, send)
+        elif engine.loop.is_asyncio:
+            await _run_in_asyncio(self.app, work, scope, receive, send)
+        else:
+            await _run_in_scope(self.app, work, scope, receive, send)
+
+    def _policy(self, scope: Scope, default: End | None) -> End | None:
+        path = route_path(scope)
+        for pattern, end in self._routes.items():
+            if fnmatchcase(path, pattern):
+                return end
+        return default
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        lifespan = Lifespan(self.app, self.lifecycle, self._answers, scope)
+        try:
+            async with lifespan.open() as host:
+                self._engine, self._shared = host.engine, lifespan.state
+                self._works = host.engine.works
+                await lifespan.speak(host, receive, send)
+        except AlreadyStartedError as error:
+            # Raised on, it would look to the server like an application without a lifespan, which it serves all the same.
+            logger.critical("%s", error)
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, engine: Engine | None) -> None:
+        if engine is not None:
+            self._works.refused += 1
+            await refuse(scope, receive, send, engine.waiting_for)
+            return
+        if not self._unstarted_was_told:
+            self._unstarted_was_told = True
+            logger.error(
+                "a request came, but the server has sent no lifespan.startup: run it with its lifespan on"
+                " (uvicorn --lifespan on); in tests use the client as a context manager (with TestClient(app) as client)"
+            )
+        await refuse(scope, receive, send, "the application has not been started (no lifespan.startup)")
+
+
+async def _run_in_asyncio(app: App, work: Work, scope: Scope, receive: Receive, send: Send) -> None:
+    # A cancel scope for each request would cost more than the rest together; the task is there anyway.
+    task = asyncio.current_task()
+    assert task is not None, "an ASGI application runs in a task"  # noqa: S101 - true of every server on asyncio
+    work.cancel = task.cancel
+    try:
+        await app(scope, receive, send)
+    except asyncio.CancelledError:
+        if not work.cut:
+            raise
+        task.uncancel()
+        await cut_short(scope, send)
+
+
+async def _run_in_scope(app: App, work: Work, scope: Scope, receive: Receive, send: Send) -> None:
+    with anyio.CancelScope() as cancel_scope:
+        work.cancel = cancel_scope.cancel
+        await app(scope, receive, send)
+    if cancel_scope.cancelled_caught:
+        await cut_short(scope, send)
+
+
+async def cut_short(scope: Scope, send: Send) -> None:
+    """The budget ran out: a 503 if no answer has begun; else nothing more, so that the client sees it was truncated."""
+    try:
+        await respond(
+            scope, send, 503, b"cut off: the process is stopping\n", close=True, headers=((b"retry-after", b"1"),)
+        )
+    except Exception:  # noqa: BLE001 - servers differ in how they say that the answer has begun already
+        logger.debug("an answer that had begun was cut off", extra={"path": scope["path"]})

@@ -1,0 +1,133 @@
+"""Which server is this, does it let us hear the signals, and how is it told to leave?
+
+Public means only: the handlers that `signal` shows, the wake-up descriptor, signals to the parent. What each server
+does with them was found by trying; `docs/reference/servers.md` has the table.
+"""
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from typing import Any
+
+import anyio
+
+from lifecycle.core import StopSource
+from lifecycle.runtime import Host
+
+logger = logging.getLogger("lifecycle")
+
+PARENT_PATIENCE = 2.0
+"""Seconds for a server's parent to pass SIGTERM on to us, before we leave without it."""
+
+
+def parent_of_workers() -> int | None:
+    """The process that started this worker and would start another one in its place; `None` if we are on our own.
+
+    uvicorn, hypercorn and granian start workers with multiprocessing; gunicorn forks, and names itself.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        return parent.pid
+    if "gunicorn.arbiter" in sys.modules and os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn"):
+        return os.getppid()
+    return None
+
+
+class ServerLink:
+    """The way to the server that runs this application."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self.parent = parent_of_workers()
+        handler: Any = host.relay.previous.get(signal.SIGTERM)
+        owner = getattr(handler, "__self__", None)
+        self._server: Any = owner if hasattr(owner, "should_exit") else None
+        self._silent = host.relay.installed and handler in (signal.SIG_DFL, signal.SIG_IGN, None)
+
+    @property
+    def hears_signals(self) -> bool:
+        """SIGTERM comes to us first, and the server stops when we say so."""
+        if not self._host.relay.installed:
+            return False
+        return not (self._silent and self.parent is not None)
+
+    @property
+    def remark(self) -> str:
+        if not self._host.relay.installed:
+            return "SIGTERM cannot be heard off the main thread: let a preStop hook call /shutdown"
+        return (
+            "this server's parent process does not pass SIGTERM on to its workers: let a preStop hook call /shutdown,"
+            " or run it without a parent (hypercorn --workers 0)"
+        )
+
+    def stopped_already(self) -> bool:
+        """The server was told to stop before we stood between it and its signals."""
+        return bool(getattr(self._server, "should_exit", False))
+
+    async def leave(self) -> None:
+        """All is done: let the server stop."""
+        host, request = self._host, self._host.engine.request
+        if request is None or request.source is StopSource.SERVER:
+            return
+        if self.parent is not None and request.source is StopSource.ENDPOINT:
+            # By itself a worker's end is a loss that the parent makes good with a new worker.
+            logger.info("asking the server's parent process to stop", extra={"parent": self.parent})
+            os.kill(self.parent, signal.SIGTERM)
+            with anyio.move_on_after(PARENT_PATIENCE):
+                await host.terminated.wait()
+        if self._server is not None:
+            # Not through its handler: uvicorn would raise the signal once more at its end, and die of it with 143.
+            self._server.should_exit = True
+        elif host.relay.hand_over(signal.SIGTERM):
+            return
+        elif not self._host.engine.loop.is_asyncio:
+            # A trio server without a handler of its own (hypercorn --workers 0 -k trio) stops for KeyboardInterrupt.
+            host.relay.restore()
+            signal.raise_signal(signal.SIGINT)
+        elif self.parent is None:
+            host.relay.restore()
+            signal.raise_signal(signal.SIGTERM)
+
+    def leave_behind(self, status: int) -> None:
+        """See to the process's exit status, and that no late signal changes it, once the server has gone."""
+        request = self._host.engine.request
+        alone = self.parent is None and self._server is not None and self._host.engine.loop.is_asyncio
+        if not alone or not self._host.relay.installed or threading.current_thread() is not threading.main_thread():
+            return
+        told = request is not None and (
+            request.source is StopSource.ENDPOINT or request.signal is signal.SIGTERM
+        )
+        afterwards = asyncio.get_running_loop().create_task(_afterwards(status, ignore=told), name="lifecycle afterwards")
+        _kept.add(afterwards)
+
+
+_kept: set["asyncio.Task[None]"] = set()
+"""The event loop holds tasks weakly; this one is there for the loop's very end."""
+
+
+async def _afterwards(status: int, *, ignore: bool) -> None:
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        # asyncio.run cancels what is left when the server is through: nobody handles signals any more, and SIGTERM,
+        # which follows a preStop hook at once, would end the process with 143 in the middle of its clean end.
+        if ignore:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if status == 0:
+            return
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        if rest:
+            await asyncio.wait(rest)
+        loop = asyncio.get_running_loop()
+        await loop.shutdown_asyncgens()
+        await loop.shutdown_default_executor()
+
+        def leave() -> None:
+            raise SystemExit(status)
+
+        # From a callback: raised in a task it would leave a traceback behind, and pending tasks.
+        loop.call_soon(leave)

@@ -1,0 +1,76 @@
+"""WebSockets at the drain: the message in work is dealt with, then a close frame says why."""
+
+from typing import Final
+
+import anyio
+
+from lifecycle.asgi._http import App, Message, Receive, Scope, Send
+from lifecycle.asgi._interrupt import Interruptible
+from lifecycle.core import End
+from lifecycle.runtime import Engine, Work
+
+PATIENCE: Final = 1.0
+"""Seconds for a handler that only sends, and so never hears of the end, before it is cancelled."""
+
+
+async def run_websocket(
+    app: App, work: Work, engine: Engine, end: End | None, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Run `app`; with an `end`, close the WebSocket when the drain begins, else when the budget is used up."""
+    connection = _Connection(end, receive, send)
+    await connection.run(app, work, engine, scope)
+    await connection.finish()
+
+
+class _Connection(Interruptible):
+    def __init__(self, end: End | None, receive: Receive, send: Send) -> None:
+        super().__init__(receive)
+        self._policy = end
+        self._close = end or End()
+        self._send = send
+        self._accepted = anyio.Event()
+        self._closed = False
+        self._in_work = False
+        self._idle = anyio.Event()
+
+    async def when_draining(self) -> None:
+        if self._policy is None:
+            return
+        await self._accepted.wait()
+        self.interrupt()
+        if self._in_work:
+            # The handler took a message and has not come back for the next one: let it finish this one.
+            await self._idle.wait()
+        await anyio.sleep(PATIENCE)
+        self.cancel()
+
+    def interruption(self) -> Message:
+        return {"type": "websocket.disconnect", "code": self._close.code, "reason": self._close.reason}
+
+    async def receive(self) -> Message:
+        self._in_work = False
+        self._idle.set()
+        message = await super().receive()
+        if message["type"] == "websocket.receive":
+            self._in_work = True
+            self._idle = anyio.Event()
+        elif message["type"] == "websocket.disconnect" and not self.interrupted:
+            self._closed = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "websocket.close" or kind.startswith("websocket.http.response"):
+            self._closed = True
+        await self._send(message)
+        if kind == "websocket.accept":
+            self._accepted.set()
+
+    async def finish(self) -> None:
+        """The close frame, if neither the application nor the client has closed."""
+        if self._closed or not self._accepted.is_set() or not (self.interrupted or self.cancelled):
+            return
+        try:
+            await self._send({"type": "websocket.close", "code": self._close.code, "reason": self._close.reason})
+        except Exception:  # noqa: BLE001 - each server has its own way to say that the client has gone meanwhile
+            self._closed = True
