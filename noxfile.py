@@ -70,9 +70,7 @@ def typing(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation, and run every sample in it."""
     install(session, "docs", "tests")
-    session.run(
-        "sphinx-build", "-qW", "--keep-going", "-b", "html", "docs", "build/docs", *session.posargs
-    )
+    session.run("sphinx-build", "-qW", "--keep-going", "docs", "build/docs")
     session.run("python", "-m", "pytest", "-q", "tests/docs")
     print(f"Read {Path('build/docs/index.html').absolute().as_uri()}")
 

@@ -23,8 +23,6 @@ FENCE = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 FILE_NAME = re.compile(r"# (?P<name>[\w/]+\.\w+)\n")
-SCRIPT = "import sys; from lifecycle.cli import main; sys.exit(main())"
-"""What the installed `lifecycle` does, with the Python that runs the tests."""
 PATIENCE = 60
 """Seconds after which a sample is taken for hung."""
 
@@ -89,7 +87,7 @@ def _faults(sample: Sample, folder: Path) -> Iterator[str]:
             words = shlex.split(command)
             program = {
                 "python": [sys.executable],
-                "lifecycle": [sys.executable, "-c", SCRIPT],
+                "lifecycle": [sys.executable, "-m", "lifecycle"],
             }
             status, printed = _run([*program[words[0]], *words[1:]], folder)
             if not _fits(output, printed):

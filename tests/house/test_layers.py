@@ -97,6 +97,7 @@ def test_an_import_that_points_elsewhere_is_found(
         ("cli/_x.py", "import click\nfrom lifecycle.kube import Z"),
         ("supervisor/_x.py", "from ._y import Z\nimport os"),
         ("__init__.py", "import lifecycle.asgi"),
+        ("__main__.py", "from lifecycle.cli import main"),
     ],
 )
 def test_an_import_that_points_down_is_none_of_them(tmp_path: Path, path: str, source: str) -> None:

@@ -12,6 +12,7 @@ trio brings such a clock, `MockClock`; here is the one for asyncio, and what mak
 
 import asyncio
 import selectors
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -95,6 +96,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.clock.flow(more=True)
         future.add_done_callback(lambda _: self.clock.flow(more=False))
         return future
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's signature
+        # From Python 3.12 on it is given 300 s for its threads to end: a jump would use them up at once.
+        with flowing():
+            if sys.version_info >= (3, 12):
+                await super().shutdown_default_executor(timeout)
+            else:
+                await super().shutdown_default_executor()
 
 
 class _TrioFlow:
