@@ -73,8 +73,11 @@ class ServerLink:
         host, request = self._host, self._host.engine.request
         if request is None or request.source is StopSource.SERVER:
             return
-        if self.parent is not None and request.source is StopSource.ENDPOINT:
-            # By itself a worker's end is a loss that the parent makes good with a new worker.
+        if self.parent is not None and request.source is StopSource.WORKER:
+            # The one who answers tells the parent, once all are done; a parent would replace a worker that just ends.
+            with anyio.move_on_after(host.engine.purse.remaining):
+                await host.terminated.wait()
+        elif self.parent is not None and request.source is StopSource.ENDPOINT:
             logger.info("asking the server's parent process to stop", extra={"parent": self.parent})
             os.kill(self.parent, signal.SIGTERM)
             with anyio.move_on_after(PARENT_PATIENCE):

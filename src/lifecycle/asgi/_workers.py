@@ -117,7 +117,7 @@ class Workers:
             if not self._is_sibling(stream):
                 return
             engine = self._engine
-            engine.stop("preStop, heard by another worker", StopSource.ENDPOINT)
+            engine.stop("preStop, heard by another worker", StopSource.WORKER)
             await engine.over.wait()
             try:
                 await stream.send(engine.record.report.to_json().encode())

@@ -12,7 +12,9 @@ class StopSource(StrEnum):
 
     SIGNAL = "signal"
     ENDPOINT = "endpoint"
-    """preStop: the `/shutdown` endpoint, here or in another worker of the same server."""
+    """preStop: the `/shutdown` endpoint."""
+    WORKER = "worker"
+    """preStop reached another worker of the same server, which answers for all."""
     CALL = "call"
     """`Lifecycle.request_stop`, or the main function returned."""
     TASK = "task"
