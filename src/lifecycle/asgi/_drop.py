@@ -17,7 +17,11 @@ async def drop_connection(scope: Scope, send: Send) -> None:
     """Make the server close the connection of this request, unanswered."""
     status, headers, body = 0, list[tuple[bytes, bytes]](), False
     if "granian" in sys.modules:
-        status, headers, body = 200, [(b"transfer-encoding", b"gzip"), (b"content-length", b"5")], True
+        status, headers, body = (
+            200,
+            [(b"transfer-encoding", b"gzip"), (b"content-length", b"5")],
+            True,
+        )
     elif "hypercorn" in sys.modules:
         status = 102
     try:
@@ -25,4 +29,6 @@ async def drop_connection(scope: Scope, send: Send) -> None:
         if body:
             await send({"type": "http.response.body", "body": b""})
     except Exception as error:  # noqa: BLE001 - the refusal is what we are after, and each server has its own
-        logger.debug("connection dropped", extra={"path": scope["path"], "refused_with": repr(error)})
+        logger.debug(
+            "connection dropped", extra={"path": scope["path"], "refused_with": repr(error)}
+        )

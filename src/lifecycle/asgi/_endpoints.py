@@ -60,9 +60,11 @@ class EndpointAnswers:
         await self._by_path[path](scope, receive, send)
 
     def _probe(self, promised: Callable[[Promises], bool]) -> Answer:
-        async def probe(scope: Scope, receive: Receive, send: Send) -> None:
+        async def probe(scope: Scope, _receive: Receive, send: Send) -> None:
             if scope["method"] not in ("GET", "HEAD"):
-                await respond(scope, send, 405, b"method not allowed\n", headers=((b"allow", b"GET, HEAD"),))
+                await respond(
+                    scope, send, 405, b"method not allowed\n", headers=((b"allow", b"GET, HEAD"),)
+                )
                 return
             engine = self._engine
             reason = "not started" if engine is None else engine.waiting_for
@@ -72,7 +74,7 @@ class EndpointAnswers:
 
         return probe
 
-    async def _post_start(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _post_start(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Answer when READY. The kubelet takes any status for success, so a failed start must not be answered at all."""
         if scope["method"] != "GET":
             await respond(scope, send, 405, b"method not allowed\n", headers=((b"allow", b"GET"),))
@@ -85,7 +87,7 @@ class EndpointAnswers:
         else:
             await drop_connection(scope, send)
 
-    async def _shutdown(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _shutdown(self, scope: Scope, _receive: Receive, send: Send) -> None:
         engine = self._engine
         client = scope.get("client")
         verdict = self._judge().judge(client[0] if client else None, scope["headers"])
@@ -94,7 +96,9 @@ class EndpointAnswers:
             await respond(scope, send, 403, b"forbidden\n")
             return
         if scope["method"] not in ("GET", "POST"):
-            await respond(scope, send, 405, b"method not allowed\n", headers=((b"allow", b"GET, POST"),))
+            await respond(
+                scope, send, 405, b"method not allowed\n", headers=((b"allow", b"GET, POST"),)
+            )
             return
         if engine is None:
             await respond(scope, send, 503, b"not started\n", close=True)
@@ -106,7 +110,9 @@ class EndpointAnswers:
                     await self.workers.stop_all()
                 await engine.over.wait()
             report = engine.record.report
-            good = report.exit_status == 0 and all(other.get("exit_status") == 0 for other in report.workers)
+            good = report.exit_status == 0 and all(
+                other.get("exit_status") == 0 for other in report.workers
+            )
             await respond(
                 scope,
                 send,
@@ -136,7 +142,9 @@ class EndpointAnswers:
         if self._guard is None:
             settings = self._lifecycle.settings
             self._guard = Guard(
-                token=settings.shutdown_token, allow=settings.allow, near=near_addresses(settings.host_ip)
+                token=settings.shutdown_token,
+                allow=settings.allow,
+                near=near_addresses(settings.host_ip),
             )
         return self._guard
 
@@ -144,5 +152,6 @@ class EndpointAnswers:
         self._refusals += 1
         if self._refusals % REFUSALS_PER_LINE == 1:
             logger.warning(
-                "a call of the shutdown endpoint was refused", extra={"reason": reason, "refused_so_far": self._refusals}
+                "a call of the shutdown endpoint was refused",
+                extra={"reason": reason, "refused_so_far": self._refusals},
             )

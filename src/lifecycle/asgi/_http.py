@@ -33,7 +33,9 @@ async def respond(
     if close and is_http1(scope):
         listed.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": listed})
-    await send({"type": "http.response.body", "body": b"" if scope.get("method") == "HEAD" else body})
+    await send(
+        {"type": "http.response.body", "body": b"" if scope.get("method") == "HEAD" else body}
+    )
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send, reason: str) -> None:
@@ -70,7 +72,11 @@ def closing(send: Send) -> Send:
 
     async def send_and_close(message: Message) -> None:
         if message["type"] == "http.response.start":
-            kept = [(name, value) for name, value in message.get("headers", ()) if name.lower() != b"connection"]
+            kept = [
+                (name, value)
+                for name, value in message.get("headers", ())
+                if name.lower() != b"connection"
+            ]
             message = {**message, "headers": [*kept, (b"connection", b"close")]}
         await send(message)
 

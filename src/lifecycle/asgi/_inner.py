@@ -72,7 +72,9 @@ class InnerLifespan:
     def _ended(self, error: Exception | None) -> None:
         if self._up and not self._stopped.is_set():
             if not self._asked_to_stop.is_set():
-                self._engine.crash("the lifespan of the application ended while it was serving", error)
+                self._engine.crash(
+                    "the lifespan of the application ended while it was serving", error
+                )
             elif error is not None:
                 self._failure = error
         elif not self._up and self._failure is None:
@@ -100,7 +102,9 @@ class InnerLifespan:
         elif kind == "lifespan.shutdown.complete":
             self._stopped.set()
         elif kind == "lifespan.shutdown.failed":
-            self._failure = RuntimeError(f"the application's own shutdown failed: {_last_line(message)}")
+            self._failure = RuntimeError(
+                f"the application's own shutdown failed: {_last_line(message)}"
+            )
             self._stopped.set()
 
 

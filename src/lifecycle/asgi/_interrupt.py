@@ -1,5 +1,7 @@
 """Running an application that may have to be told, in the middle, that its client is not worth waiting for."""
 
+from typing import cast
+
 import anyio
 
 from lifecycle.asgi._http import App, Message, Receive, Scope
@@ -26,6 +28,9 @@ class Interruptible:
     async def send(self, message: Message) -> None:
         """Pass a message on, and take notice of it."""
 
+    async def finish(self) -> None:
+        """Say what the application has left unsaid."""
+
     async def run(self, app: App, work: Work, engine: Engine, scope: Scope) -> None:
         """Call `app` to its end, or to ours."""
         failure: BaseException | None = None
@@ -41,14 +46,16 @@ class Interruptible:
         self.cancelled = self._scope.cancelled_caught
         if failure is not None and not (self.interrupted and is_departure(failure)):
             raise failure
+        await self.finish()
 
     async def receive(self) -> Message:
         if not self.interrupted:
-            with anyio.CancelScope() as self._waiting:
-                message = await self._receive()
+            waiting = self._waiting = anyio.CancelScope()
+            try:
+                with waiting:
+                    return await self._receive()
+            finally:
                 self._waiting = None
-                return message
-            self._waiting = None
         return self.interruption()
 
     def interrupt(self) -> None:
@@ -65,8 +72,14 @@ class Interruptible:
         await self.when_draining()
 
 
-def is_departure(failure: BaseException) -> bool:
+def is_departure(failure: object) -> bool:
     """Whether an application that was told that its client has gone says only that it heard."""
     if isinstance(failure, BaseExceptionGroup):
-        return all(is_departure(part) for part in failure.exceptions)
-    return isinstance(failure, OSError) or type(failure).__name__ in ("ClientDisconnect", "WebSocketDisconnect")
+        return all(
+            is_departure(part)
+            for part in cast("BaseExceptionGroup[BaseException]", failure).exceptions
+        )
+    return isinstance(failure, OSError) or type(failure).__name__ in (
+        "ClientDisconnect",
+        "WebSocketDisconnect",
+    )

@@ -28,7 +28,9 @@ ANSWER_PATIENCE: Final = 1.0
 class Lifespan:
     """One run of the middleware under a server. `state` is what requests shall see in `scope["state"]`."""
 
-    def __init__(self, app: App, lifecycle: Lifecycle, answers: EndpointAnswers, scope: Scope) -> None:
+    def __init__(
+        self, app: App, lifecycle: Lifecycle, answers: EndpointAnswers, scope: Scope
+    ) -> None:
         self.state: dict[str, Any] = scope.setdefault("state", {})
         self.state["lifecycle"] = lifecycle
         self._lifecycle = lifecycle
@@ -55,13 +57,18 @@ class Lifespan:
             # uvicorn exits with 3 then, which is our own number for it.
             await send({"type": "lifespan.startup.failed", "message": str(engine.start.error)})
             return
-        self.state.update({name: value for name, value in self._lifecycle.state.items().items() if name != INNER})
+        self.state.update(
+            {name: value for name, value in self._lifecycle.state.items().items() if name != INNER}
+        )
         if not link.hears_signals:
             logger.warning(link.remark)
         if engine.request is not None:
             # Cut short: the server has to come up before it can leave in good order.
             await engine.over.wait()
-        async with anyio.create_task_group() as group, Workers(self._lifecycle, link.parent).open() as workers:
+        async with (
+            anyio.create_task_group() as group,
+            Workers(self._lifecycle, link.parent).open() as workers,
+        ):
             self._answers.workers = workers
             group.start_soon(self._leave, host, link)
             await send({"type": "lifespan.startup.complete"})

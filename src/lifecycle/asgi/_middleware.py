@@ -13,10 +13,20 @@ from typing import Any
 import anyio
 
 from lifecycle.asgi._endpoints import EndpointAnswers
-from lifecycle.asgi._http import App, Receive, Scope, Send, closing, is_http1, refuse, respond, route_path
+from lifecycle.asgi._http import (
+    App,
+    Receive,
+    Scope,
+    Send,
+    closing,
+    is_http1,
+    refuse,
+    respond,
+    route_path,
+)
 from lifecycle.asgi._lifespan import Lifespan
-from lifecycle.asgi._streams import run_ending_stream
-from lifecycle.asgi._websockets import run_websocket
+from lifecycle.asgi._streams import EndingStream
+from lifecycle.asgi._websockets import Connection
 from lifecycle.core import AlreadyStartedError, End, Endpoints, Policy, SettingsError, as_end
 from lifecycle.runtime import Engine, Lifecycle, Work
 
@@ -45,7 +55,9 @@ class LifecycleMiddleware:
         routes: Mapping[str, Policy] | None = None,
     ) -> None:
         if not callable(app):
-            raise SettingsError(f"LifecycleMiddleware(app={app!r}): the first argument is the ASGI application")
+            raise SettingsError(
+                f"LifecycleMiddleware(app={app!r}): the first argument is the ASGI application"
+            )
         if not isinstance(lifecycle, Lifecycle):
             raise SettingsError(
                 f"LifecycleMiddleware(lifecycle={lifecycle!r}): give it the Lifecycle that the hooks are registered on"
@@ -94,16 +106,18 @@ class LifecycleMiddleware:
         finally:
             self._works.end(work)
 
-    async def _serve(self, work: Work, engine: Engine, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(
+        self, work: Work, engine: Engine, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         if scope["type"] == "websocket":
             end = self._policy(scope, self._websocket) if self._routes else self._websocket
-            await run_websocket(self.app, work, engine, end, scope, receive, send)
+            await Connection(end, receive, send).run(self.app, work, engine, scope)
             return
         if engine.promises.closes and is_http1(scope):
             send = closing(send)
         end = self._policy(scope, self._http) if self._routes else self._http
         if end is not None:
-            await run_ending_stream(self.app, work, engine, end, scope, receive, send)
+            await EndingStream(end, receive, send).run(self.app, work, engine, scope)
         elif engine.loop.is_asyncio:
             await _run_in_asyncio(self.app, work, scope, receive, send)
         else:
@@ -129,7 +143,9 @@ class LifecycleMiddleware:
             await receive()
             await send({"type": "lifespan.startup.failed", "message": str(error)})
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send, engine: Engine | None) -> None:
+    async def _refuse(
+        self, scope: Scope, receive: Receive, send: Send, engine: Engine | None
+    ) -> None:
         if engine is not None:
             self._works.refused += 1
             await refuse(scope, receive, send, engine.waiting_for)
@@ -140,7 +156,9 @@ class LifecycleMiddleware:
                 "a request came, but the server has sent no lifespan.startup: run it with its lifespan on"
                 " (uvicorn --lifespan on); in tests use the client as a context manager (with TestClient(app) as client)"
             )
-        await refuse(scope, receive, send, "the application has not been started (no lifespan.startup)")
+        await refuse(
+            scope, receive, send, "the application has not been started (no lifespan.startup)"
+        )
 
 
 async def _run_in_asyncio(app: App, work: Work, scope: Scope, receive: Receive, send: Send) -> None:
@@ -169,7 +187,12 @@ async def cut_short(scope: Scope, send: Send) -> None:
     """The budget ran out: a 503 if no answer has begun; else nothing more, so that the client sees it was truncated."""
     try:
         await respond(
-            scope, send, 503, b"cut off: the process is stopping\n", close=True, headers=((b"retry-after", b"1"),)
+            scope,
+            send,
+            503,
+            b"cut off: the process is stopping\n",
+            close=True,
+            headers=((b"retry-after", b"1"),),
         )
     except Exception:  # noqa: BLE001 - servers differ in how they say that the answer has begun already
         logger.debug("an answer that had begun was cut off", extra={"path": scope["path"]})

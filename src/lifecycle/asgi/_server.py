@@ -32,7 +32,9 @@ def parent_of_workers() -> int | None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         return parent.pid
-    if "gunicorn.arbiter" in sys.modules and os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn"):
+    if "gunicorn.arbiter" in sys.modules and os.environ.get("SERVER_SOFTWARE", "").startswith(
+        "gunicorn"
+    ):
         return os.getppid()
     return None
 
@@ -71,13 +73,16 @@ class ServerLink:
     async def leave(self) -> None:
         """All is done: let the server stop."""
         host, request = self._host, self._host.engine.request
-        if request is None or request.source is StopSource.SERVER:
+        source = (
+            None if request is None else request.source
+        )  # None: the start failed while the server was serving
+        if source is StopSource.SERVER:
             return
-        if self.parent is not None and request.source is StopSource.WORKER:
+        if self.parent is not None and source is StopSource.WORKER:
             # The one who answers tells the parent, once all are done; a parent would replace a worker that just ends.
             with anyio.move_on_after(host.engine.purse.remaining):
                 await host.terminated.wait()
-        elif self.parent is not None and request.source is StopSource.ENDPOINT:
+        elif self.parent is not None and source is StopSource.ENDPOINT:
             logger.info("asking the server's parent process to stop", extra={"parent": self.parent})
             os.kill(self.parent, signal.SIGTERM)
             with anyio.move_on_after(PARENT_PATIENCE):
@@ -97,14 +102,18 @@ class ServerLink:
 
     def leave_behind(self, status: int) -> None:
         """See to the process's exit status, and that no late signal changes it, once the server has gone."""
-        request = self._host.engine.request
-        alone = self.parent is None and self._server is not None and self._host.engine.loop.is_asyncio
-        if not alone or not self._host.relay.installed or threading.current_thread() is not threading.main_thread():
-            return
-        told = request is not None and (
-            request.source is StopSource.ENDPOINT or request.signal is signal.SIGTERM
+        alone = (
+            self.parent is None and self._server is not None and self._host.engine.loop.is_asyncio
         )
-        afterwards = asyncio.get_running_loop().create_task(_afterwards(status, ignore=told), name="lifecycle afterwards")
+        if (
+            not alone
+            or not self._host.relay.installed
+            or threading.current_thread() is not threading.main_thread()
+        ):
+            return
+        afterwards = asyncio.get_running_loop().create_task(
+            _afterwards(status, deaf_to_sigterm=self._host.was_told()), name="lifecycle afterwards"
+        )
         _kept.add(afterwards)
 
 
@@ -112,13 +121,13 @@ _kept: set["asyncio.Task[None]"] = set()
 """The event loop holds tasks weakly; this one is there for the loop's very end."""
 
 
-async def _afterwards(status: int, *, ignore: bool) -> None:
+async def _afterwards(status: int, *, deaf_to_sigterm: bool) -> None:
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
         # asyncio.run cancels what is left when the server is through: nobody handles signals any more, and SIGTERM,
         # which follows a preStop hook at once, would end the process with 143 in the middle of its clean end.
-        if ignore:
+        if deaf_to_sigterm:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if status == 0:
             return

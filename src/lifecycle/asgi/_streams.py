@@ -5,10 +5,9 @@ from typing import Final
 
 import anyio
 
-from lifecycle.asgi._http import App, Message, Receive, Scope, Send
+from lifecycle.asgi._http import Message, Receive, Send
 from lifecycle.asgi._interrupt import Interruptible
 from lifecycle.core import FAREWELL, End
-from lifecycle.runtime import Engine, Work
 
 logger = logging.getLogger("lifecycle")
 
@@ -16,16 +15,9 @@ PATIENCE: Final = 1.0
 """Seconds for an application that was told that its client has gone, before its task is cancelled."""
 
 
-async def run_ending_stream(
-    app: App, work: Work, engine: Engine, end: End, scope: Scope, receive: Receive, send: Send
-) -> None:
-    """Run `app`; once the drain has begun and an answer is under way, end it."""
-    stream = _Stream(end, receive, send)
-    await stream.run(app, work, engine, scope)
-    await stream.finish()
+class EndingStream(Interruptible):
+    """A response that is ended once the drain has begun and it is under way."""
 
-
-class _Stream(Interruptible):
     def __init__(self, end: End, receive: Receive, send: Send) -> None:
         super().__init__(receive)
         self._end = end
@@ -55,16 +47,25 @@ class _Stream(Interruptible):
             return
         if kind == "http.response.body":
             if self.interrupted and message.get("more_body", False):
-                raise OSError("the stream is being ended: the process is stopping")  # as ASGI 2.4 says to a sender
+                raise OSError(
+                    "the stream is being ended: the process is stopping"
+                )  # as ASGI 2.4 says to a sender
             self._tail = (self._tail + message.get("body", b""))[-4:]
             self._finished = not message.get("more_body", False)
         await self._send(message)
 
     async def finish(self) -> None:
         """The farewell and the end, if the application has left them to us."""
-        if self._finished or not self._begun.is_set() or not self.interrupted or b"content-length" in self._headers:
+        if (
+            self._finished
+            or not self._begun.is_set()
+            or not self.interrupted
+            or b"content-length" in self._headers
+        ):
             return
-        await self._send({"type": "http.response.body", "body": self._farewell(), "more_body": False})
+        await self._send(
+            {"type": "http.response.body", "body": self._farewell(), "more_body": False}
+        )
 
     def _farewell(self) -> bytes:
         if b"content-encoding" in self._headers:
@@ -74,5 +75,3 @@ class _Stream(Interruptible):
         is_events = self._headers.get(b"content-type", b"").startswith(b"text/event-stream")
         between_events = self._tail.endswith((b"\n\n", b"\r\r", b"\r\n\r\n"))
         return FAREWELL if is_events and between_events else b""
-
-

@@ -4,25 +4,17 @@ from typing import Final
 
 import anyio
 
-from lifecycle.asgi._http import App, Message, Receive, Scope, Send
+from lifecycle.asgi._http import Message, Receive, Send
 from lifecycle.asgi._interrupt import Interruptible
 from lifecycle.core import End
-from lifecycle.runtime import Engine, Work
 
 PATIENCE: Final = 1.0
 """Seconds for a handler that only sends, and so never hears of the end, before it is cancelled."""
 
 
-async def run_websocket(
-    app: App, work: Work, engine: Engine, end: End | None, scope: Scope, receive: Receive, send: Send
-) -> None:
-    """Run `app`; with an `end`, close the WebSocket when the drain begins, else when the budget is used up."""
-    connection = _Connection(end, receive, send)
-    await connection.run(app, work, engine, scope)
-    await connection.finish()
+class Connection(Interruptible):
+    """A WebSocket; with an `end` it is closed when the drain begins, else when the budget is used up."""
 
-
-class _Connection(Interruptible):
     def __init__(self, end: End | None, receive: Receive, send: Send) -> None:
         super().__init__(receive)
         self._policy = end
@@ -45,7 +37,11 @@ class _Connection(Interruptible):
         self.cancel()
 
     def interruption(self) -> Message:
-        return {"type": "websocket.disconnect", "code": self._close.code, "reason": self._close.reason}
+        return {
+            "type": "websocket.disconnect",
+            "code": self._close.code,
+            "reason": self._close.reason,
+        }
 
     async def receive(self) -> Message:
         self._in_work = False
@@ -71,6 +67,8 @@ class _Connection(Interruptible):
         if self._closed or not self._accepted.is_set() or not (self.interrupted or self.cancelled):
             return
         try:
-            await self._send({"type": "websocket.close", "code": self._close.code, "reason": self._close.reason})
+            await self._send(
+                {"type": "websocket.close", "code": self._close.code, "reason": self._close.reason}
+            )
         except Exception:  # noqa: BLE001 - each server has its own way to say that the client has gone meanwhile
             self._closed = True

@@ -29,6 +29,8 @@ logger = logging.getLogger("lifecycle")
 PREFIX: Final = "lifecycle-worker"
 ANSWER_LIMIT_BYTES: Final = 1 << 20
 HEARD_SLACK: Final = 0.1
+START_TIME: Final = 22 - 3
+"""The 22nd field of /proc/PID/stat, counted from the third: see proc_pid_stat(5)."""
 
 
 class Workers:
@@ -53,7 +55,9 @@ class Workers:
             yield self
             return
         if not sys.platform.startswith("linux"):
-            logger.warning("/shutdown stops one worker only here: workers can reach each other on Linux alone")
+            logger.warning(
+                "/shutdown stops one worker only here: workers can reach each other on Linux alone"
+            )
             yield self
             return
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -62,7 +66,9 @@ class Workers:
             listener.listen(64)
         except OSError as error:
             listener.close()
-            logger.warning("/shutdown stops one worker only: no socket to the others", exc_info=error)
+            logger.warning(
+                "/shutdown stops one worker only: no socket to the others", exc_info=error
+            )
             yield self
             return
         async with anyio.create_task_group() as group:
@@ -125,7 +131,7 @@ class Workers:
                 logger.warning("the worker that answers for all has gone")
 
     def _is_sibling(self, stream: anyio.abc.SocketStream) -> bool:
-        raw = stream.extra(anyio.abc.SocketAttribute.raw_socket)
+        raw = stream.extra(anyio.abc.SocketAttribute.raw_socket)  # noqa: S610 - anyio's, not Django's
         pid, uid, _ = struct.unpack("3i", raw.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         return uid == os.getuid() and _parent_of(pid) == self._parent
 
@@ -151,7 +157,11 @@ def _siblings(parent: int) -> list[int]:
     except OSError:
         return []
     names = {line.rpartition(" ")[2] for line in lines}
-    pids = {int(name[len(begin) :]) for name in names if name.startswith(begin) and name[len(begin) :].isdigit()}
+    pids = {
+        int(name[len(begin) :])
+        for name in names
+        if name.startswith(begin) and name[len(begin) :].isdigit()
+    }
     return sorted(pids - {os.getpid()})
 
 
@@ -164,8 +174,7 @@ def _stat(pid: int) -> list[str]:
 
 
 def _started(pid: int) -> str:
-    fields = _stat(pid)
-    return fields[19] if len(fields) > 19 else "?"
+    return next(iter(_stat(pid)[START_TIME:]), "?")
 
 
 def _parent_of(pid: int) -> int | None:

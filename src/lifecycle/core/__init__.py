@@ -1,8 +1,8 @@
 """What may happen: the rules, as data and pure functions. No I/O, no clock, no task, no logging."""
 
 from lifecycle.core._budget import (
-    Budget,
     HOOKS_RESERVE,
+    Budget,
     divide,
     share,
 )
@@ -23,9 +23,9 @@ from lifecycle.core._errors import (
     TriggerTimeoutError,
 )
 from lifecycle.core._guard import (
+    TOKEN_HEADER,
     Address,
     Guard,
-    TOKEN_HEADER,
     Verdict,
     canonical,
     parse_gateways,
@@ -42,32 +42,32 @@ from lifecycle.core._hooks import (
     side_by_side,
 )
 from lifecycle.core._report import (
+    TERMINATION_MESSAGE_LIMIT,
     Abandoned,
     HookRecord,
     PhaseRecord,
     Report,
-    TERMINATION_MESSAGE_LIMIT,
 )
 from lifecycle.core._settings import (
-    Network,
     SETTINGS,
-    Settings,
     TERMINATION_LOG,
+    Network,
+    Settings,
     read_settings,
 )
 from lifecycle.core._streams import (
-    End,
     FAREWELL,
+    End,
     Policy,
     as_end,
 )
 from lifecycle.core._table import (
     EXTERNAL,
-    Event,
     PROMISES,
+    TABLE,
+    Event,
     Phase,
     Promises,
-    TABLE,
     move,
 )
 from lifecycle.core._trigger import Trigger

@@ -25,7 +25,12 @@ class Endpoints:
             path: object = getattr(self, field.name)
             if path is None:
                 continue
-            if not isinstance(path, str) or not path.startswith("/") or path.startswith("//") or "?" in path:
+            if (
+                not isinstance(path, str)
+                or not path.startswith("/")
+                or path.startswith("//")
+                or "?" in path
+            ):
                 raise SettingsError(
                     f"Endpoints({field.name}={path!r}) is not a path: write it like '/{field.name}', or None to switch"
                     " it off"

@@ -6,6 +6,7 @@ a browser can be made to call by any page, so a browser's traces refuse it too.
 See https://fetch.spec.whatwg.org/#origin-header and https://www.w3.org/TR/fetch-metadata/
 """
 
+import contextlib
 import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -66,13 +67,19 @@ class Guard:
         listed = [(name.lower(), value) for name, value in headers]
         for name, _ in listed:
             if name in TRACES or name.startswith(TRACE_PREFIXES):
-                return Verdict(allowed=False, reason=f"it came through a proxy or a browser (header {name.decode('latin-1')!r})")
+                return Verdict(
+                    allowed=False,
+                    reason=f"it came through a proxy or a browser (header {name.decode('latin-1')!r})",
+                )
         if self.token is not None and not self._token_matches(listed):
             return Verdict(allowed=False, reason="it carries no token, or not the right one")
         if self.token is not None and self.allow is None:
             return Verdict(allowed=True, reason="token")
         if peer is None:
-            return Verdict(allowed=False, reason="the server does not tell who is calling: set a shutdown_token")
+            return Verdict(
+                allowed=False,
+                reason="the server does not tell who is calling: set a shutdown_token",
+            )
         try:
             address = canonical(peer)
         except ValueError:
@@ -83,7 +90,10 @@ class Guard:
             return Verdict(allowed=False, reason=f"{address} is in none of the allowed networks")
         if address.is_loopback or address in self.near:
             return Verdict(allowed=True, reason="near")
-        return Verdict(allowed=False, reason=f"{address} is neither this container, nor its gateway, nor $HOST_IP")
+        return Verdict(
+            allowed=False,
+            reason=f"{address} is neither this container, nor its gateway, nor $HOST_IP",
+        )
 
     def _token_matches(self, headers: Sequence[tuple[bytes, bytes]]) -> bool:
         sent = [value for name, value in headers if name == TOKEN_HEADER]
@@ -107,16 +117,24 @@ def canonical(text: str) -> Address:
 
 
 def parse_gateways(route: str, ipv6_route: str) -> set[Address]:
-    """The default gateways in the text of `/proc/net/route` and `/proc/net/ipv6_route`."""
+    """The default gateways in the text of `/proc/net/route` and `/proc/net/ipv6_route`; lines of other forms are skipped."""
     found: set[Address] = set()
     for line in route.splitlines()[1:]:
-        cells = line.split()
-        if len(cells) > 2 and cells[1] == "00000000" and cells[2] != "00000000":
-            found.add(IPv4Address(int.from_bytes(bytes.fromhex(cells[2]), "little")))
+        match line.split():
+            case [_, "00000000", gateway, *_] if gateway != "00000000" and (
+                raw := _unhex(gateway, 4)
+            ):
+                found.add(IPv4Address(raw[::-1]))
+            case _:
+                continue
     for line in ipv6_route.splitlines():
-        cells = line.split()
-        if len(cells) > 4 and cells[0] == "0" * 32 and cells[1] == "00" and cells[4] != "0" * 32:
-            found.add(IPv6Address(bytes.fromhex(cells[4])))
+        match line.split():
+            case ["00000000000000000000000000000000", "00", _, _, gateway, *_] if (
+                gateway != "00000000000000000000000000000000" and (raw := _unhex(gateway, 16))
+            ):
+                found.add(IPv6Address(raw))
+            case _:
+                continue
     return found
 
 
@@ -128,10 +146,18 @@ def parse_own_addresses(fib_trie: str, if_inet6: str) -> set[Address]:
         text = line.strip()
         if text.startswith("|--"):
             last = text[3:].strip()
-        elif text.startswith("/32 host LOCAL") and last:
-            found.add(IPv4Address(last))
+        elif text.startswith("/32 host LOCAL"):
+            with contextlib.suppress(ValueError):
+                found.add(IPv4Address(last))
     for line in if_inet6.splitlines():
-        cells = line.split()
-        if cells and len(cells[0]) == 32:
-            found.add(IPv6Address(bytes.fromhex(cells[0])))
+        if raw := _unhex(line.partition(" ")[0], 16):
+            found.add(IPv6Address(raw))
     return found
+
+
+def _unhex(text: str, length: int) -> bytes | None:
+    try:
+        raw = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return raw if len(raw) == length else None

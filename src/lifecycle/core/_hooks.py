@@ -55,17 +55,23 @@ class Hook:
         return f"{self.kind} hook {self.name!r} ({self.where})"
 
 
-def make_hook(kind: Kind, function: object, where: str, *, name: str | None = None, **options: Any) -> Hook:
+def make_hook(
+    kind: Kind, function: object, where: str, *, name: str | None = None, **options: Any
+) -> Hook:
     """Check `function` and its options.
 
     Raises:
         RegistrationError: It cannot be called as a hook of this kind is called.
     """
     if not callable(function):
-        raise RegistrationError(f"@life.{kind} at {where} was given {function!r}, which is not a function")
-    label = name if name is not None else _name_of(function)
+        raise RegistrationError(
+            f"@life.{kind} at {where} was given {function!r}, which is not a function"
+        )
+    label: object = name if name is not None else _name_of(function)
     if not isinstance(label, str) or not label:
-        raise RegistrationError(f"@life.{kind}(name={name!r}) at {where}: a name is a non-empty string")
+        raise RegistrationError(
+            f"@life.{kind}(name={name!r}) at {where}: a name is a non-empty string"
+        )
     _check_options(kind, where, options)
     return Hook(
         kind=kind,
@@ -97,18 +103,28 @@ def _is_async(function: object) -> bool:
 def _check_options(kind: Kind, where: str, options: dict[str, Any]) -> None:
     timeout = options.get("timeout")
     if timeout is not None and (
-        isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout < float("inf")
+        isinstance(timeout, bool)
+        or not isinstance(timeout, (int, float))
+        or not 0 < timeout < float("inf")
     ):
-        raise RegistrationError(f"@life.{kind}(timeout={timeout!r}) at {where}: a timeout is seconds above 0, or None")
+        raise RegistrationError(
+            f"@life.{kind}(timeout={timeout!r}) at {where}: a timeout is seconds above 0, or None"
+        )
     after = options.get("after", ())
     if isinstance(after, str):
-        raise RegistrationError(f"@life.{kind}(after={after!r}) at {where}: write a tuple, after=({after!r},)")
+        raise RegistrationError(
+            f"@life.{kind}(after={after!r}) at {where}: write a tuple, after=({after!r},)"
+        )
     try:
         options["after"] = tuple(after)
     except TypeError:
-        raise RegistrationError(f"@life.{kind}(after={after!r}) at {where}: write a tuple of hook names") from None
+        raise RegistrationError(
+            f"@life.{kind}(after={after!r}) at {where}: write a tuple of hook names"
+        ) from None
     if not all(isinstance(name, str) for name in options["after"]):
-        raise RegistrationError(f"@life.{kind}(after={after!r}) at {where}: write names, not functions")
+        raise RegistrationError(
+            f"@life.{kind}(after={after!r}) at {where}: write names, not functions"
+        )
 
 
 def _takes_argument(kind: Kind, function: Function, where: str) -> bool:
@@ -137,7 +153,10 @@ def caller(frame: FrameType | None = None) -> str:
     See https://docs.python.org/3/library/sys.html#sys._getframe: CPython has it, and every Python that anyio supports.
     """
     frame = frame or sys._getframe(1)  # noqa: SLF001 - the documented way to the caller's line without reading the source
-    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "lifecycle":
+    while (
+        frame.f_back is not None
+        and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "lifecycle"
+    ):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
@@ -168,7 +187,9 @@ def in_order(hooks: Sequence[Hook]) -> list[Hook]:
         circle: list[Hook] = error.args[1]
         path = " → ".join(f"{hook.name!r}" for hook in reversed(circle))
         places = "; ".join(f"{hook.name!r} at {hook.where}" for hook in circle[1:])
-        raise HookOrderError(f"after= goes in a circle: {path} ({places}): take one of them out") from None
+        raise HookOrderError(
+            f"after= goes in a circle: {path} ({places}): take one of them out"
+        ) from None
     return _stable(sorter, hooks)
 
 
@@ -189,7 +210,12 @@ def side_by_side(hooks: Sequence[Hook]) -> Iterable[list[Hook]]:
     """Cut ordered `hooks` into batches: neighbours that asked for it and do not wait for each other run together."""
     batch: list[Hook] = []
     for hook in hooks:
-        joins = hook.concurrent and batch and batch[-1].concurrent and not {h.name for h in batch} & set(hook.after)
+        joins = (
+            hook.concurrent
+            and batch
+            and batch[-1].concurrent
+            and not {h.name for h in batch} & set(hook.after)
+        )
         if batch and not joins:
             yield batch
             batch = []
@@ -222,12 +248,18 @@ def shutdown_order(registered: Sequence[Hook], started: Sequence[Hook]) -> list[
     """
     position = {hook: index for index, hook in enumerate(started)}
     steps: list[tuple[float, int, Hook]] = [
-        (position[hook], registered.index(hook), hook) for hook in started if hook.kind is Kind.RESOURCE
+        (position[hook], registered.index(hook), hook)
+        for hook in started
+        if hook.kind is Kind.RESOURCE
     ]
     for index, hook in enumerate(registered):
         if hook.kind is not Kind.SHUTDOWN or not armed(hook, registered, started):
             continue
-        halves = [h for h in started if hook.paired and h.paired and h.name == hook.name and h.kind is not Kind.SHUTDOWN]
+        halves = [
+            h
+            for h in started
+            if hook.paired and h.paired and h.name == hook.name and h.kind is not Kind.SHUTDOWN
+        ]
         before = [h for h in registered[:index] if h in position]
         place = max((position[h] for h in halves or before), default=-1)
         steps.append((place + 0.5, index, hook))

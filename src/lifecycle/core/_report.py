@@ -149,15 +149,24 @@ def _cut(content: dict[str, Any], limit: int) -> str:
     content = dict(content) | {"cut": True}
     hooks: list[dict[str, Any]] = content["hooks"]
     steps = (
-        ("workers", lambda: [{"exit_status": w.get("exit_status")} for w in content.get("workers", [])]),
+        (
+            "workers",
+            lambda: [{"exit_status": w.get("exit_status")} for w in content.get("workers", [])],
+        ),
         ("stacks", lambda: {k: v[-600:] for k, v in list(content.get("stacks", {}).items())[:2]}),
         ("hooks", lambda: [hook for hook in hooks if hook["outcome"] != "ok"]),
         ("failures", lambda: [text[:200] for text in content["failures"][:5]]),
         ("abandoned", lambda: content["abandoned"][:20]),
-        ("hooks", lambda: [{k: str(v)[:120] for k, v in hook.items()} for hook in content["hooks"][:5]]),
+        (
+            "hooks",
+            lambda: [{k: str(v)[:120] for k, v in hook.items()} for hook in content["hooks"][:5]],
+        ),
         ("stacks", dict),
         ("workers", list),
-        ("abandoned", lambda: [{**work, "name": work["name"][:80]} for work in content["abandoned"][:5]]),
+        (
+            "abandoned",
+            lambda: [{**work, "name": work["name"][:80]} for work in content["abandoned"][:5]],
+        ),
         ("hooks", list),
         ("phases", list),
         ("failures", lambda: [text[:80] for text in content["failures"][:1]]),
@@ -171,7 +180,9 @@ def _cut(content: dict[str, Any], limit: int) -> str:
         text = _dump(content)
         if len(text) <= limit:
             return text
-    return _dump({"exit_status": content["exit_status"], "outcome": content["outcome"], "cut": True})
+    return _dump(
+        {"exit_status": content["exit_status"], "outcome": content["outcome"], "cut": True}
+    )
 
 
 def _screen(report: Report) -> list[str]:
@@ -182,11 +193,15 @@ def _screen(report: Report) -> list[str]:
     lines.append(
         f"  work          {report.finished} finished, {report.refused} refused, {len(report.abandoned)} abandoned"
     )
-    lines += [f"    abandoned   {work.name} after {work.age:.1f} s" for work in report.abandoned[:10]]
+    lines += [
+        f"    abandoned   {work.name} after {work.age:.1f} s" for work in report.abandoned[:10]
+    ]
     for phase in report.phases:
         seconds = "" if phase.ended is None else f"{phase.ended - phase.began:8.2f} s"
         lines.append(f"  {phase.began:8.2f} s  {phase.phase:10}{seconds}")
     for hook in report.hooks:
         error = f": {hook.error}" if hook.error else ""
-        lines.append(f"  {hook.outcome:10}  {hook.kind} {hook.name} {hook.seconds:.2f} s  {hook.where}{error}")
+        lines.append(
+            f"  {hook.outcome:10}  {hook.kind} {hook.name} {hook.seconds:.2f} s  {hook.where}{error}"
+        )
     return lines

@@ -42,7 +42,9 @@ def _seconds(value: object, source: Source, *, zero: bool = True) -> float:
         except ValueError:
             number = math.nan
     if math.isnan(number):
-        raise SettingsError(f"{source}={value!r} is not a number of seconds: write it like 30 or 0.5")
+        raise SettingsError(
+            f"{source}={value!r} is not a number of seconds: write it like 30 or 0.5"
+        )
     if number < 0 or (number == 0 and not zero):
         least = "0 or more" if zero else "more than 0"
         raise SettingsError(f"{source}={value!r}: a duration is {least} seconds")
@@ -74,12 +76,23 @@ def _path(value: object, source: Source) -> Path:
 
 
 def _flag(value: object, source: Source) -> bool:
-    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    words = {
+        "1": True,
+        "true": True,
+        "yes": True,
+        "on": True,
+        "0": False,
+        "false": False,
+        "no": False,
+        "off": False,
+    }
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.strip().lower() in words:
         return words[value.strip().lower()]
-    raise SettingsError(f"{source}={value!r} is neither true nor false: write one of {', '.join(words)}")
+    raise SettingsError(
+        f"{source}={value!r} is neither true nor false: write one of {', '.join(words)}"
+    )
 
 
 def _token(value: object, source: Source) -> str:
@@ -98,7 +111,9 @@ def _networks(value: object, source: Source) -> tuple[Network, ...]:
     elif isinstance(value, Iterable) and not isinstance(value, bytes):
         parts = list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     else:
-        raise SettingsError(f"{source}={value!r} is not a list of networks: write it like '10.0.0.0/8,::1'")
+        raise SettingsError(
+            f"{source}={value!r} is not a list of networks: write it like '10.0.0.0/8,::1'"
+        )
     networks: list[Network] = []
     for part in parts:
         if isinstance(part, (IPv4Network, IPv6Network)):
@@ -129,7 +144,12 @@ class Setting:
 
 
 SETTINGS: Final = (
-    Setting("grace_period", _positive, "30", "Seconds: the pod's `terminationGracePeriodSeconds`. A process cannot read it."),
+    Setting(
+        "grace_period",
+        _positive,
+        "30",
+        "Seconds: the pod's `terminationGracePeriodSeconds`. A process cannot read it.",
+    ),
     Setting(
         "shutdown_delay",
         _duration,
@@ -139,7 +159,12 @@ SETTINGS: Final = (
     Setting("drain_timeout", _duration, "what remains", "Seconds at most for work in flight."),
     Setting("startup_timeout", _positive, "none", "Seconds at most from the start to readiness."),
     Setting("post_start_file", _path, "none: nothing is waited for", "The postStart trigger file."),
-    Setting("post_start_timeout", _positive, "none, but a warning every 10 s", "Seconds at most for the trigger file."),
+    Setting(
+        "post_start_timeout",
+        _positive,
+        "none, but a warning every 10 s",
+        "Seconds at most for the trigger file.",
+    ),
     Setting(
         "post_start_fresh",
         _flag,
@@ -195,9 +220,13 @@ def read_settings(arguments: Mapping[str, object], environment: Mapping[str, str
     for setting in SETTINGS:
         given = arguments.get(setting.name)
         if given is not None:
-            values[setting.name] = setting.parse(given, Source(setting.name, setting.variable, from_environment=False))
+            values[setting.name] = setting.parse(
+                given, Source(setting.name, setting.variable, from_environment=False)
+            )
         elif text := environment.get(setting.variable, "").strip():
-            values[setting.name] = setting.parse(text, Source(setting.name, setting.variable, from_environment=True))
+            values[setting.name] = setting.parse(
+                text, Source(setting.name, setting.variable, from_environment=True)
+            )
     if "post_start_timeout" in values and "post_start_file" not in values:
         raise SettingsError(
             f"post_start_timeout={values['post_start_timeout']:g} without post_start_file: name the file to wait for"

@@ -29,10 +29,17 @@ class End:
     reason: str = "service restart"
 
     def __post_init__(self) -> None:
-        if not (self.code in range(1000, 1015) and self.code not in (1004, 1005, 1006) or self.code in range(3000, 5000)):
-            raise SettingsError(f"End(code={self.code!r}) cannot be sent in a close frame: use 1012, or 3000 to 4999")
+        if not (
+            (self.code in range(1000, 1015) and self.code not in (1004, 1005, 1006))
+            or self.code in range(3000, 5000)
+        ):
+            raise SettingsError(
+                f"End(code={self.code!r}) cannot be sent in a close frame: use 1012, or 3000 to 4999"
+            )
         if len(self.reason.encode()) > REASON_LIMIT_BYTES:
-            raise SettingsError(f"End(reason=…) is longer than {REASON_LIMIT_BYTES} bytes: shorten {self.reason!r}")
+            raise SettingsError(
+                f"End(reason=…) is longer than {REASON_LIMIT_BYTES} bytes: shorten {self.reason!r}"
+            )
 
 
 Policy = Literal["finish", "end"] | End

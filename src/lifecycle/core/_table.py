@@ -115,7 +115,8 @@ class Promises:
 PROMISES: Final = MappingProxyType(
     {
         Phase.STARTING: Promises(
-            what="startup hooks run and the postStart trigger is awaited; then post-start hooks", closes=True
+            what="startup hooks run and the postStart trigger is awaited; then post-start hooks",
+            closes=True,
         ),
         Phase.READY: Promises(what="serving", ready=True, started=True, accepts=True),
         Phase.LAME_DUCK: Promises(
@@ -127,7 +128,9 @@ PROMISES: Final = MappingProxyType(
         Phase.DRAINING: Promises(
             what="nothing new is taken; work in flight is finished", started=True, closes=True
         ),
-        Phase.STOPPING: Promises(what="shutdown hooks run, last started first", started=True, closes=True),
+        Phase.STOPPING: Promises(
+            what="shutdown hooks run, last started first", started=True, closes=True
+        ),
         Phase.ABORTING: Promises(what="a failed start is rolled back", closes=True),
         Phase.STOPPED: Promises(what="over, nothing lost", started=True, closes=True, over=True),
         Phase.FAILED: Promises(what="over, with a loss or a failure", closes=True, over=True),

@@ -2,11 +2,15 @@
 
 import inspect
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+)
 from typing import Any, Final
 
 import anyio
-import anyio.abc
 import anyio.to_thread
 
 from lifecycle.core import Hook, HookRecord, HookTimeoutError
@@ -27,6 +31,7 @@ class Attempt:
         self.cancelled = False
         self.in_thread = False
         """A worker thread is in the hook's code: it cannot be cancelled, only left behind."""
+        self._stage = hook.kind.value
         self._argument = argument
         self._loop = Loop()
         self._scope = anyio.CancelScope()
@@ -110,7 +115,7 @@ class Attempt:
             outcome = "failed" if self.error else "cut short" if self.cancelled else "ok"
         hook, error = self.hook, self.error
         text = None if error is None else f"{type(error).__name__}: {error}"
-        return HookRecord(hook.kind.value, hook.name, hook.where, outcome, self.seconds, text)
+        return HookRecord(self._stage, hook.name, hook.where, outcome, self.seconds, text)
 
 
 class Resource(Attempt):
@@ -144,6 +149,7 @@ class Resource(Attempt):
         """Tell the resource to go, and wait until it is gone."""
         if not self.done.is_set():
             self._began, self._ended = self._loop.now(), None
+            self._stage = "resource.close"
         self._leave.set()
         return await self.settle(allowance)
 

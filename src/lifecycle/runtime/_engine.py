@@ -151,7 +151,9 @@ class Engine:
 
     # The straight line.
 
-    async def live(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+    async def live(
+        self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
         """The whole life. Returns when it is over and all that it spawned has ended."""
         async with anyio.create_task_group() as group:
             self._group = group
@@ -247,7 +249,10 @@ class Engine:
                 task.cancel()
         if left:
             self.record.report.abandoned += left
-            self.record.fail(ExitStatus.WORK_ABANDONED, f"work was abandoned: {', '.join(work.name for work in left)}")
+            self.record.fail(
+                ExitStatus.WORK_ABANDONED,
+                f"work was abandoned: {', '.join(work.name for work in left)}",
+            )
             with anyio.move_on_after(CUT_PATIENCE):
                 await self._wait_for_work()
             stuck = [task for task in self._tasks if not task.done.is_set()]
@@ -262,7 +267,9 @@ class Engine:
         hooks = shutdown_order(self._hooks, self.start.started)
         for index, hook in enumerate(hooks):
             attempt = self.start.resources.get(hook) or Attempt(hook)
-            await self._run_stop_hook(attempt, self.purse.hooks_end_at() - self.loop.now(), len(hooks) - index)
+            await self._run_stop_hook(
+                attempt, self.purse.hooks_end_at() - self.loop.now(), len(hooks) - index
+            )
         self.record.not_run(hook for hook in self._of(Kind.SHUTDOWN) if hook not in hooks)
         self.record.close(
             exit_code=self._exit_code,
@@ -283,7 +290,9 @@ class Engine:
         record = await settled(allowance)
         self.record.note(record)
         if record.outcome != "ok":
-            self.record.fail(ExitStatus.HOOK_FAILED, f"{attempt.hook}: {record.outcome}", attempt.error)
+            self.record.fail(
+                ExitStatus.HOOK_FAILED, f"{attempt.hook}: {record.outcome}", attempt.error
+            )
 
     def _of(self, kind: Kind) -> list[Hook]:
         return [hook for hook in self._hooks if hook.kind is kind]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from lifecycle.core import Hook, Kind, StopSource
+from lifecycle.core import AlreadyStartedError, Hook, Kind, Report, StopSource
 from lifecycle.runtime._attempt import Attempt
 from lifecycle.runtime._engine import Engine
 from lifecycle.runtime._report import report_path, write_report
@@ -90,7 +90,13 @@ class Host:
         )
 
     def _take_signals(self) -> None:
-        if not self.relay.install():
+        try:
+            installed = self.relay.install()
+        except AlreadyStartedError:
+            self.relay.close()
+            self._life._engine = None  # noqa: SLF001 - it has not started after all
+            raise
+        if not installed:
             logger.warning(
                 "not in the main thread: signals cannot be handled here, so stop with request_stop() or /shutdown"
             )
@@ -100,12 +106,16 @@ class Host:
             self._deliver(Signals.SIGTERM, time.monotonic() - early)
         if self._owns_process:
             self._watchdog = Watchdog(
-                self.relay, self._life.settings.budget.deadline, lambda: self.engine.record.report, self._write
+                self.relay,
+                self._life.settings.budget.deadline,
+                lambda: self.engine.record.report,
+                self._write,
             )
             self._watchdog.start()
 
     def _give_back(self) -> None:
-        self.relay.restore()
+        # After preStop there always comes a SIGTERM: on its way out, it must not turn a clean end into 143.
+        self.relay.restore(deaf_to_sigterm=self._owns_process and self.was_told())
         if self._watchdog is None:
             self.relay.close()
         elif not self._keeps_watch():
@@ -114,9 +124,16 @@ class Host:
 
     def _keeps_watch(self) -> bool:
         """Under Kubernetes the deadline stays: what the process does after us is paid out of the same purse."""
+        in_kubernetes = self._life.settings.in_kubernetes
+        return self.engine.record.stuck or (self.was_told() and in_kubernetes)
+
+    def was_told(self) -> bool:
+        """The platform, or somebody who acts like it, has told this process to go."""
         request = self.engine.request
-        told = request is not None and (request.source is StopSource.ENDPOINT or request.signal is Signals.SIGTERM)
-        return self.engine.record.stuck or (told and self._life.settings.in_kubernetes)
+        if request is None:
+            return False
+        hooks = (StopSource.ENDPOINT, StopSource.WORKER)
+        return request.source in hooks or request.signal is Signals.SIGTERM
 
     def _purse_opened(self, deadline: float) -> None:
         if self._watchdog is not None:
@@ -127,10 +144,12 @@ class Host:
         if self.engine.record.stuck and self._watchdog is not None:
             self._watchdog.arm(STUCK_PATIENCE)
 
-    def _write(self, report: object) -> None:
-        error = write_report(self.engine.record.report, self.path)
+    def _write(self, report: Report) -> None:
+        error = write_report(report, self.path)
         if error is not None and not self._expired():
-            logger.warning("the report could not be written", extra={"path": str(self.path)}, exc_info=error)
+            logger.warning(
+                "the report could not be written", extra={"path": str(self.path)}, exc_info=error
+            )
 
     def _expired(self) -> bool:
         return bool(self.engine.record.report.stacks)

@@ -14,7 +14,9 @@ class Work:
 
     __slots__ = ("began", "cancel", "cut", "label")
 
-    def __init__(self, label: Any, began: float, cancel: Callable[[], object] | None = None) -> None:
+    def __init__(
+        self, label: Any, began: float, cancel: Callable[[], object] | None = None
+    ) -> None:
         self.label = label
         """A name, or the ASGI scope to make it from."""
         self.began = began
@@ -67,7 +69,9 @@ class InFlight:
         while self.works:
             self._waiter = anyio.Event()
             try:
-                if self.works:  # The last one may have ended in a thread between the two lines above.
+                if (
+                    self.works
+                ):  # The last one may have ended in a thread between the two lines above.
                     await self._waiter.wait()
             finally:
                 self._waiter = None
@@ -96,4 +100,3 @@ class InFlight:
 
 def _zero() -> float:
     return 0.0
-

@@ -24,6 +24,7 @@ from lifecycle.core import (
     RegistrationError,
     Report,
     Settings,
+    SettingsError,
     StopSource,
     caller,
     make_hook,
@@ -110,7 +111,11 @@ class Lifecycle:
     @property
     def report(self) -> Report:
         """What happened so far; complete when its `exit_status` is set."""
-        return Report(granted=self.settings.grace_period) if self._engine is None else self._engine.record.report
+        return (
+            Report(granted=self.settings.grace_period)
+            if self._engine is None
+            else self._engine.record.report
+        )
 
     @property
     def failure(self) -> BaseExceptionGroup[BaseException] | None:
@@ -119,7 +124,9 @@ class Lifecycle:
 
     def remaining(self) -> float:
         """Seconds until the process must be gone. Before a stop is requested: what a stop would have in all."""
-        return self.settings.budget.deadline if self._engine is None else self._engine.purse.remaining
+        return (
+            self.settings.budget.deadline if self._engine is None else self._engine.purse.remaining
+        )
 
     async def changes(self) -> AsyncIterator[PhaseChange]:
         """The changes of phase from now on, until the last one."""
@@ -141,10 +148,12 @@ class Lifecycle:
 
         Raises:
             NotRunningError: There is nothing to stop.
-            ValueError: `exit_code` is not 0 to 255.
+            SettingsError: `exit_code` is not 0 to 255.
         """
-        if isinstance(exit_code, bool) or not isinstance(exit_code, int) or not 0 <= exit_code <= 255:
-            raise ValueError(f"exit_code={exit_code!r}: an exit status is a whole number from 0 to 255")
+        if type(exit_code) is not int or exit_code not in range(256):
+            raise SettingsError(
+                f"request_stop(exit_code={exit_code!r}): an exit status is a whole number, 0 to 255"
+            )
         engine = self._running("request_stop()")
         engine.loop.call(
             functools.partial(engine.stop, str(reason), StopSource.CALL, exit_code=exit_code)
@@ -163,7 +172,9 @@ class Lifecycle:
         """Count every call of `function`, sync or async, as work in flight under the function's name."""
         name = getattr(function, "__qualname__", repr(function))
         if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
-            raise RegistrationError(f"@life.track was given the generator function {name}: use life.in_flight inside it")
+            raise RegistrationError(
+                f"@life.track was given the generator function {name}: use life.in_flight inside it"
+            )
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
@@ -206,7 +217,9 @@ class Lifecycle:
     ) -> Callable[[F], F]: ...
     def on_startup(self, function: Any = None, /, **options: Any) -> Any:
         """Run before anything is served. `concurrent` hooks that stand together run side by side."""
-        return self._register(Kind.STARTUP, function, options, ("name", "timeout", "after", "concurrent"))
+        return self._register(
+            Kind.STARTUP, function, options, ("name", "timeout", "after", "concurrent")
+        )
 
     @overload
     def on_post_start(self, function: F, /) -> F: ...
@@ -258,7 +271,9 @@ class Lifecycle:
 
         The value is at `life.state.NAME` and `request.state.NAME`. `timeout` is for the start.
         """
-        return self._register(Kind.RESOURCE, function, options, ("name", "timeout", "after", "concurrent"))
+        return self._register(
+            Kind.RESOURCE, function, options, ("name", "timeout", "after", "concurrent")
+        )
 
     @overload
     def task(self, function: F, /) -> F: ...
@@ -280,14 +295,18 @@ class Lifecycle:
         try:
             which = signals.Signals(number)
         except (ValueError, TypeError):
-            raise RegistrationError(f"@life.on_signal({number!r}) at {where}: no such signal on this system") from None
+            raise RegistrationError(
+                f"@life.on_signal({number!r}) at {where}: no such signal on this system"
+            ) from None
         if which in STOP_SIGNALS:
             raise RegistrationError(
                 f"@life.on_signal({which.name}) at {where}: {which.name} asks the process to stop, so use"
                 " @life.on_pre_stop or @life.on_shutdown"
             )
         if which in (signals.SIGKILL, signals.SIGSTOP):
-            raise RegistrationError(f"@life.on_signal({which.name}) at {where}: no program can handle {which.name}")
+            raise RegistrationError(
+                f"@life.on_signal({which.name}) at {where}: no program can handle {which.name}"
+            )
 
         def register(function: F) -> F:
             self._add(make_hook(Kind.SIGNAL, function, where, signal=int(which)))
@@ -295,7 +314,9 @@ class Lifecycle:
 
         return register
 
-    def _register(self, kind: Kind, function: Any, options: dict[str, Any], known: tuple[str, ...]) -> Any:
+    def _register(
+        self, kind: Kind, function: Any, options: dict[str, Any], known: tuple[str, ...]
+    ) -> Any:
         where = caller()
         unknown = sorted(set(options) - set(known))
         if unknown:
@@ -320,10 +341,18 @@ class Lifecycle:
                 " imported, before the application starts"
             )
         for other in self._hooks:
-            if other.kind is hook.kind and other.function == hook.function and other.signal == hook.signal:
-                raise RegistrationError(f"{hook} is registered already, at {other.where}: once is enough")
+            if (
+                other.kind is hook.kind
+                and other.function == hook.function
+                and other.signal == hook.signal
+            ):
+                raise RegistrationError(
+                    f"{hook} is registered already, at {other.where}: once is enough"
+                )
             if other.kind is hook.kind and other.paired and hook.paired and other.name == hook.name:
-                raise RegistrationError(f"{hook}: the name is taken by the {other.kind} hook at {other.where}")
+                raise RegistrationError(
+                    f"{hook}: the name is taken by the {other.kind} hook at {other.where}"
+                )
         self._hooks.append(hook)
 
     # Running.
@@ -337,7 +366,10 @@ class Lifecycle:
             RegistrationError: `main` cannot be called so.
             AlreadyStartedError: This lifecycle has been started before.
         """
-        anyio.run(functools.partial(self._run, self._main_hook(main, caller()), owns_process=True), backend=backend)
+        anyio.run(
+            functools.partial(self._run, self._main_hook(main, caller()), owns_process=True),
+            backend=backend,
+        )
         return self.report.exit_status or 0
 
     async def run_async(self, main: Callable[..., Any]) -> int:
@@ -353,7 +385,7 @@ class Lifecycle:
             await engine.over.wait()
 
     def _main_hook(self, main: Callable[..., Any], where: str) -> Hook:
-        takes_life = callable(main) and bool(_required(main))
+        takes_life = bool(_required(main))
         function = functools.partial(main, self) if takes_life else main
         hook = make_hook(Kind.TASK, function, where, essential=True)
         if not hook.is_async:
@@ -386,5 +418,8 @@ def _required(function: Callable[..., Any]) -> list[str]:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return []
-    return [p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-
+    return [
+        p.name
+        for p in parameters
+        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]

@@ -58,15 +58,24 @@ class Record:
         now = self._loop.now() - self._began
         self.phase, self.promises = after, PROMISES[after]
         self.report.phases[-1].ended = now
-        self.report.phases.append(PhaseRecord(after.value, now, now if self.promises.over else None))
+        self.report.phases.append(
+            PhaseRecord(after.value, now, now if self.promises.over else None)
+        )
         self.history.append(PhaseChange(before, after, event, now))
         changed, self.changed = self.changed, anyio.Event()
         changed.set()
-        logger.info("phase changed", extra={"before": before.value, "after": after.value, "cause": event.value})
+        logger.info(
+            "phase changed",
+            extra={"before": before.value, "after": after.value, "cause": event.value},
+        )
 
     def requested(self, request: StopRequest) -> None:
         report = self.report
-        report.reason, report.source, report.requested_at = request.reason, request.source.value, request.requested_at
+        report.reason, report.source, report.requested_at = (
+            request.reason,
+            request.source.value,
+            request.requested_at,
+        )
         report.signal = None if request.signal is None else request.signal.name
 
     def fail(self, status: ExitStatus, what: str, error: BaseException | None = None) -> None:

@@ -22,7 +22,9 @@ def write_report(report: Report, path: Path | None) -> OSError | None:
     if path is None:
         return None
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
+        descriptor = os.open(
+            path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK, 0o644
+        )
         try:
             os.write(descriptor, report.to_json(limit=TERMINATION_MESSAGE_LIMIT).encode())
         finally:

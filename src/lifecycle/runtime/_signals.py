@@ -35,7 +35,9 @@ class SignalRelay:
     `should_exit` is for libraries that find the server through `signal.getsignal(SIGTERM).__self__` and ask it.
     """
 
-    def __init__(self, others: Iterable[int] = (), *, stopping: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, others: Iterable[int] = (), *, stopping: Callable[[], bool] = lambda: False
+    ) -> None:
         self.signals = (*STOP_SIGNALS, *(Signals(number) for number in others))
         self.previous: dict[int, Handler] = {}
         self._stopping = stopping
@@ -44,7 +46,7 @@ class SignalRelay:
         self._in, self._out = socket.socketpair()
         self._watch_in, self.watch_out = socket.socketpair()
         for end in (self._in, self._out, self._watch_in, self.watch_out):
-            end.setblocking(False)
+            end.setblocking(False)  # noqa: FBT003 - the socket module's own signature
         self._loops_descriptor = -1
 
     @property
@@ -84,7 +86,7 @@ class SignalRelay:
         signal.set_wakeup_fd(self._in.fileno(), warn_on_full_buffer=False)
         self._loops_descriptor = loops
 
-    def note(self, number: int, frame: FrameType | None) -> None:
+    def note(self, number: int, _frame: FrameType | None) -> None:
         """The handler."""
         if os.getpid() != self._pid:
             # A child forked by the application: the signal is its own business, as if we had never been here.
@@ -127,11 +129,14 @@ class SignalRelay:
             return True
         return False
 
-    def restore(self) -> None:
-        """Give everything back that nobody else has taken in the meantime."""
+    def restore(self, *, deaf_to_sigterm: bool = False) -> None:
+        """Give everything back that nobody else has taken in the meantime; SIGTERM only if it still means something."""
         for number, handler in self.previous.items():
-            if signal.getsignal(number) == self.note:
-                signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            if signal.getsignal(number) != self.note:
+                continue
+            if number == signal.SIGTERM and deaf_to_sigterm:
+                handler = signal.SIG_IGN  # noqa: PLW2901 - the loop's value, replaced for this one
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
         self.previous.clear()
         if self._loops_descriptor != -1:
             now = signal.set_wakeup_fd(-1)
@@ -175,5 +180,5 @@ class EarlySignals:
         ):
             signal.signal(signal.SIGTERM, self._note)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
         self.noted_at = time.monotonic() if self.noted_at is None else self.noted_at

@@ -7,7 +7,16 @@ from typing import Final
 import anyio
 import anyio.lowlevel
 
-from lifecycle.core import ExitStatus, Hook, Kind, Settings, StartError, Trigger, in_order, side_by_side
+from lifecycle.core import (
+    ExitStatus,
+    Hook,
+    Kind,
+    Settings,
+    StartError,
+    Trigger,
+    in_order,
+    side_by_side,
+)
 from lifecycle.runtime._attempt import Attempt, Resource
 from lifecycle.runtime._purse import Purse
 from lifecycle.runtime._record import Record
@@ -84,10 +93,14 @@ class Start:
         file = self._settings.post_start_file
         if file is not None:
             self._watch = TriggerWatch(
-                file, timeout=self._settings.post_start_timeout, fresh=self._settings.post_start_fresh
+                file,
+                timeout=self._settings.post_start_timeout,
+                fresh=self._settings.post_start_fresh,
             )
             self._spawn(self._await_trigger, self._watch)
-        for batch in side_by_side(in_order([h for h in self._hooks if h.kind in (Kind.STARTUP, Kind.RESOURCE)])):
+        for batch in side_by_side(
+            in_order([h for h in self._hooks if h.kind in (Kind.STARTUP, Kind.RESOURCE)])
+        ):
             await self._run_batch(batch)
         self.listening.set()
         after = in_order([hook for hook in self._hooks if hook.kind is Kind.POST_START])
@@ -98,7 +111,8 @@ class Start:
                 await self._run(hook, self._trigger)
         elif after:
             logger.warning(
-                "no post_start_file is set: post-start hooks are not run", extra={"hooks": [str(hook) for hook in after]}
+                "no post_start_file is set: post-start hooks are not run",
+                extra={"hooks": [str(hook) for hook in after]},
             )
             self._record.not_run(after)
         await anyio.lowlevel.checkpoint()
@@ -114,13 +128,18 @@ class Start:
             else:
                 logger.info(
                     "postStart trigger received",
-                    extra={"path": str(self._trigger.path), "trigger_message": self._trigger.message},
+                    extra={
+                        "path": str(self._trigger.path),
+                        "trigger_message": self._trigger.message,
+                    },
                 )
                 self._triggered.set()
             group.cancel_scope.cancel()
 
     async def _notice(self, watch: TriggerWatch) -> None:
-        logger.info("waiting for the postStart trigger", extra={"path": str(self._settings.post_start_file)})
+        logger.info(
+            "waiting for the postStart trigger", extra={"path": str(self._settings.post_start_file)}
+        )
         while True:
             await anyio.sleep(NOTICE_INTERVAL)
             logger.warning("still not ready", extra={"reason": watch.reason(anyio.current_time())})
@@ -151,7 +170,9 @@ class Start:
         attempt = Resource(hook) if hook.kind is Kind.RESOURCE else Attempt(hook, argument)
         self._spawn(attempt.run)
         try:
-            record = await (attempt.enter if isinstance(attempt, Resource) else attempt.settle)(hook.timeout)
+            record = await (attempt.enter if isinstance(attempt, Resource) else attempt.settle)(
+                hook.timeout
+            )
         except anyio.get_cancelled_exc_class():
             await self._cut(attempt)
             raise
@@ -166,11 +187,15 @@ class Start:
         with anyio.CancelScope(shield=True):
             if attempt.in_thread:
                 with self._purse.until(anyio.current_time() + SYNC_PATIENCE):
-                    await (attempt.entered if isinstance(attempt, Resource) else attempt.done).wait()
+                    await (
+                        attempt.entered if isinstance(attempt, Resource) else attempt.done
+                    ).wait()
             if isinstance(attempt, Resource):
                 stands = attempt.there
             else:
-                stands = (attempt.record() if attempt.done.is_set() else await attempt.cut()).outcome == "ok"
+                stands = (
+                    attempt.record() if attempt.done.is_set() else await attempt.cut()
+                ).outcome == "ok"
             if stands:
                 self._stands(attempt)
             record = attempt.record() if stands else await attempt.cut()

@@ -26,7 +26,11 @@ class Watchdog:
     """
 
     def __init__(
-        self, relay: SignalRelay, grace: float, report: Callable[[], Report], write: Callable[[Report], object]
+        self,
+        relay: SignalRelay,
+        grace: float,
+        report: Callable[[], Report],
+        write: Callable[[Report], object],
     ) -> None:
         self._relay = relay
         self._grace = grace
@@ -56,7 +60,9 @@ class Watchdog:
         os.close(self._wake_out)
 
     def _watch(self) -> None:
-        with selectors.DefaultSelector() as selector:  # not select(): it fails on descriptors above 1023
+        with (
+            selectors.DefaultSelector() as selector
+        ):  # not select(): it fails on descriptors above 1023
             selector.register(self._wake_out, selectors.EVENT_READ)
             selector.register(self._relay.watch_out, selectors.EVENT_READ)
             while not self._off:
@@ -75,7 +81,9 @@ class Watchdog:
         report = self._report()
         if report.exit_status is None:
             report.exit_status = int(ExitStatus.DEADLINE)
-            report.failures.append("the event loop was blocked, or something ignored its cancellation, until the deadline")
+            report.failures.append(
+                "the event loop was blocked, or something ignored its cancellation, until the deadline"
+            )
         report.stacks = stacks()
         # The main thread may hold any lock, those of logging and of sys.stderr too: nothing here may wait for one.
         with contextlib.suppress(OSError):
