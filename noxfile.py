@@ -85,6 +85,19 @@ def tests(session: nox.Session) -> None:
     session.run("python", "-m", "coverage", "run", "-m", "pytest", *session.posargs)
 
 
+@nox.session(python=next(iter(FOUND)))
+def lowest(session: nox.Session) -> None:
+    """The oldest Python with the oldest versions of what we depend on: the bounds are true."""
+    session.install(
+        "--quiet",
+        *(bound.replace(">=", "==") for bound in PYPROJECT["project"]["dependencies"]),
+        "--editable",
+        ".",
+        *nox.project.dependency_groups(PYPROJECT, "tests"),
+    )
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
 @nox.session
 def coverage(session: nox.Session) -> None:
     """What all Pythons and all processes together have run. `tests` asks for it."""

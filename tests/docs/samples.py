@@ -127,7 +127,10 @@ def _run(command: list[str], folder: Path) -> tuple[int, str]:
     result = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder)},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(folder), os.getenv("PYTHONPATH", "")]),
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
