@@ -214,7 +214,12 @@ async def test_what_takes_the_files_place_does_not_hold_the_loop_and_is_named(
 ) -> None:
     def swap() -> None:
         path.unlink()
-        {"FIFO": os.mkfifo, "directory": Path.mkdir, "socket": bind}[kind](path)
+        makers: dict[str, Callable[[Path], None]] = {
+            "FIFO": os.mkfifo,
+            "directory": Path.mkdir,
+            "socket": bind,
+        }
+        makers[kind](path)
 
     path.write_text("soon something else")
     between_look_and_read.append(swap)

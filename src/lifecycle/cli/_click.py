@@ -1,0 +1,40 @@
+"""Every command but the two that must start at once, which are only listed here; see `_main.py`."""
+
+from collections.abc import Callable
+
+import click
+
+from lifecycle.cli import _stop, _trigger
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(None, "--version", package_name="managed-lifecycle", prog_name="lifecycle")
+def commands() -> None:
+    """Let an application live through the life of its pod."""
+
+
+class _Forwarded(click.Command):
+    """A command with a parser of its own, which gets its words untouched."""
+
+    def __init__(self, name: str, run: Callable[[list[str]], int], summary: str) -> None:
+        super().__init__(name, short_help=summary, add_help_option=False)
+        self._run = run
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.args = args
+        return args
+
+    def invoke(self, ctx: click.Context) -> None:
+        ctx.exit(self._run(ctx.args))
+
+
+commands.add_command(_Forwarded("stop", _stop.run, _stop.SUMMARY))
+commands.add_command(_Forwarded("trigger", _trigger.run, _trigger.SUMMARY))
+
+
+def run(words: list[str]) -> int:
+    """Run a command line and return its exit status, with click's own handling of errors and Ctrl-C."""
+    try:
+        commands.main(words, prog_name="lifecycle")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0

@@ -1,0 +1,88 @@
+"""Where a command line goes, and what is loaded on the way."""
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+from click.testing import CliRunner
+
+from lifecycle.cli import _click, main
+
+PROBE = "import sys; from lifecycle.cli import main; status = main(sys.argv[1:]); print('LOADED', *sys.modules); sys.exit(status)"
+
+# Each of these costs milliseconds, in a command that is to start as fast as Python itself.
+HEAVY = {
+    "anyio", "argparse", "asyncio", "click", "collections", "contextlib", "dataclasses", "email", "enum",
+    "functools", "gettext", "http", "inspect", "json", "logging", "pathlib", "re", "selectors", "shutil",
+    "signal", "socket", "ssl", "starlette", "subprocess", "tempfile", "threading", "trio", "typing", "urllib",
+    "uvicorn",
+}  # fmt: skip
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["stop", "--help"],
+        ["trigger", "--help"],
+        ["stop", "--port", "1"],
+        ["stop", "--pid", "2147483647"],
+        ["trigger", "/dev/shm/lifecycle-test-loaded", "--message", "x"],
+    ],
+    ids=" ".join,
+)
+def test_what_hooks_run_loads_nothing_heavy(words: list[str]) -> None:
+    # -I -S: without the environment and its .pth files, which load what they like.
+    path = f"import sys; sys.path[:0] = {sys.path!r}; "
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", path + PROBE, *words],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    loaded = done.stdout.rpartition("LOADED")[2].split()
+    assert "lifecycle.cli._main" in loaded
+    assert HEAVY.intersection(loaded) == set()
+
+
+def test_the_list_of_commands_has_all_of_them_with_their_help() -> None:
+    result = CliRunner().invoke(_click.commands, ["-h"])
+    assert result.exit_code == 0
+    assert (
+        "stop     Ask an application to stop, and wait until it has: a preStop hook."
+        in result.output
+    )
+    assert "trigger  Write a postStart trigger file, once a command has succeeded." in result.output
+
+
+def test_the_version_is_the_one_that_is_installed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"lifecycle, version {version('managed-lifecycle')}\n"
+
+
+@pytest.mark.parametrize("name", ["stop", "trigger"])
+def test_a_command_reached_through_the_list_gets_its_words_untouched(name: str) -> None:
+    result = CliRunner().invoke(_click.commands, [name, "--help"])
+    assert result.exit_code == 0
+    assert result.output.startswith(f"Usage: lifecycle {name} ")
+    assert CliRunner().invoke(_click.commands, [name, "--", "x"]).exit_code == 2
+
+
+def test_an_unknown_command_is_2_and_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["halt"]) == 2
+    assert "No such command 'halt'" in capsys.readouterr().err
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("words", [["--help"], ["stop", "--help"], ["trigger", "--help"]])
+def test_python_m_is_the_same_as_the_command(words: list[str]) -> None:
+    module = subprocess.run(
+        [sys.executable, "-m", "lifecycle", *words],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert module.stdout.startswith("Usage: lifecycle")
