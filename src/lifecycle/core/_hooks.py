@@ -3,7 +3,7 @@
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
@@ -92,11 +92,11 @@ def _name_of(function: object) -> str:
 
 
 def _is_async(function: object) -> bool:
-    function = inspect.unwrap(function) if inspect.isfunction(function) else function
+    # Not unwrapped: a plain wrapper around a coroutine function may well run it to its end, in a loop of its own.
     while isinstance(function, functools.partial):
         function = function.func  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - the method is looked at, not tested for
+        getattr(type(function), "__call__", None)  # noqa: B004 - the method is looked at, not tested for
     )
 
 
@@ -170,17 +170,22 @@ def in_order(hooks: Sequence[Hook]) -> list[Hook]:
     named: dict[str, list[Hook]] = {}
     for hook in hooks:
         named.setdefault(hook.name, []).append(hook)
-    sorter: TopologicalSorter[Hook] = TopologicalSorter()
+    behind: dict[Hook, list[Hook]] = {}
     for hook in hooks:
-        before: list[Hook] = []
+        behind[hook] = []
         for name in hook.after:
             if name not in named:
                 known = ", ".join(sorted(named)) or "none"
                 raise HookOrderError(
                     f"{hook} is to run after {name!r}, but no {hook.kind} hook has that name: known are {known}"
                 )
-            before += named[name]
-        sorter.add(hook, *before)
+            behind[hook] += named[name]
+    return _sorted(behind)
+
+
+def _sorted(behind: Mapping[Hook, Sequence[Hook]]) -> list[Hook]:
+    """The keys, in their order as far as each can stand behind its values."""
+    sorter: TopologicalSorter[Hook] = TopologicalSorter(behind)
     try:
         sorter.prepare()
     except CycleError as error:
@@ -190,11 +195,7 @@ def in_order(hooks: Sequence[Hook]) -> list[Hook]:
         raise HookOrderError(
             f"after= goes in a circle: {path} ({places}): take one of them out"
         ) from None
-    return _stable(sorter, hooks)
-
-
-def _stable(sorter: TopologicalSorter[Hook], hooks: Sequence[Hook]) -> list[Hook]:
-    place = {hook: index for index, hook in enumerate(hooks)}
+    place = {hook: index for index, hook in enumerate(behind)}
     ready: list[Hook] = list(sorter.get_ready())
     result: list[Hook] = []
     while ready:
@@ -264,4 +265,14 @@ def shutdown_order(registered: Sequence[Hook], started: Sequence[Hook]) -> list[
         place = max((position[h] for h in halves or before), default=-1)
         steps.append((place + 0.5, index, hook))
     steps.sort(key=lambda step: step[:2], reverse=True)
-    return in_order([hook for _, _, hook in steps])
+    order = [hook for _, _, hook in steps]
+    # The `after` of a resource is for its start. Here it would close what others still stand on.
+    last = [hook for hook in order if hook.kind is Kind.SHUTDOWN]
+    return _sorted(
+        {
+            hook: [other for other in last if other.name in hook.after]
+            if hook.kind is Kind.SHUTDOWN
+            else []
+            for hook in order
+        }
+    )

@@ -388,7 +388,7 @@ class Lifecycle:
         takes_life = bool(_required(main))
         function = functools.partial(main, self) if takes_life else main
         hook = make_hook(Kind.TASK, function, where, essential=True)
-        if not hook.is_async:
+        if not hook.is_async and not inspect.iscoroutinefunction(inspect.unwrap(main)):
             raise RegistrationError(
                 f"life.run({hook.name}) at {where}: the main function is a coroutine function (async def); run a"
                 " blocking one with anyio.to_thread.run_sync inside it"
