@@ -1,5 +1,6 @@
 """What is run before a change is merged: `nox -s lint typing docs tests`. What there is to see: `nox -s demo bench`."""
 
+import functools
 import os
 import shutil
 import subprocess
@@ -50,6 +51,13 @@ def install(session: nox.Session, *groups: str) -> None:
     )
 
 
+@functools.cache
+def forget_coverage() -> None:
+    """Once before the first of the test sessions: a run that was broken off leaves its files behind."""
+    for file in Path().glob(".coverage.*"):
+        file.unlink()
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style, and its excuses."""
@@ -81,6 +89,7 @@ def tests(session: nox.Session) -> None:
     if MISSING:
         session.warn(f"Not tested, because not found: Python {', '.join(MISSING)}")
     install(session, "tests")
+    forget_coverage()
     session.notify("coverage")
     session.run("python", "-m", "coverage", "run", "-m", "pytest", *session.posargs)
 

@@ -3,14 +3,19 @@
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.support.clock import backend, flow_during_threads
 
+# A deadline per example measures the machine, not the code.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
+
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """The backend for one test. Override it (`params=["asyncio"]`) where a library under test knows only one."""
+    """The backend for one test: `parametrize("anyio_backend", ["asyncio"], indirect=True)` for a single one."""
     return backend(request.param)
 
 
