@@ -9,6 +9,7 @@ empty. It is counted from the first request to stop, and never again from a late
 See https://kubernetes.io/docs/concepts/containers/container-lifecycle-hooks/#container-hooks
 """
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,14 +63,16 @@ def divide(
         BudgetError: The parts take more than there is.
     """
     margin = max(MARGIN_LEAST, MARGIN_SHARE * grace)
+    derived = delay is None and in_kubernetes
     if delay is None:
         delay = min(DELAY_MOST, DELAY_SHARE * grace) if in_kubernetes else 0.0
     fixed = delay + HOOKS_RESERVE + margin
+    enough = _enough((0 if derived else delay) + (drain or 0), derived=derived)
     if fixed >= grace:
         raise BudgetError(
             f"shutdown_delay {delay:g} s + {HOOKS_RESERVE:g} s reserved for shutdown hooks + margin {margin:g} s"
             f" = {fixed:g} s leave nothing of a grace period of {grace:g} s for requests in flight: set"
-            f" terminationGracePeriodSeconds and grace_period (LIFECYCLE_GRACE_PERIOD) above {fixed:g},"
+            f" terminationGracePeriodSeconds and grace_period (LIFECYCLE_GRACE_PERIOD) to {enough} or more,"
             " or shorten shutdown_delay (LIFECYCLE_SHUTDOWN_DELAY)"
         )
     rest = grace - fixed
@@ -77,15 +80,32 @@ def divide(
         drain = rest
     elif drain > rest + 1e-9:
         total = fixed + drain
+        most = math.floor(rest * 1000) / 1000
         raise BudgetError(
             f"shutdown_delay {delay:g} s + drain_timeout {drain:g} s + {HOOKS_RESERVE:g} s reserved for shutdown"
             f" hooks + margin {margin:g} s = {total:g} s do not fit into a grace period of {grace:g} s: set"
-            f" terminationGracePeriodSeconds and grace_period (LIFECYCLE_GRACE_PERIOD) to {total:g} or more, or"
-            f" drain_timeout (LIFECYCLE_DRAIN_TIMEOUT) to {rest:g} or less"
+            f" terminationGracePeriodSeconds and grace_period (LIFECYCLE_GRACE_PERIOD) to {enough} or more, or"
+            f" drain_timeout (LIFECYCLE_DRAIN_TIMEOUT) to {most:.12g} or less"
         )
     return Budget(
         grace=grace, margin=margin, delay=delay, drain=drain, hooks=grace - margin - delay - drain
     )
+
+
+def _enough(parts: float, *, derived: bool) -> int:
+    """The least grace period, in whole seconds as manifests have it, for hooks, margin and `parts`.
+
+    More than what is missing now: the margin, and a `derived` delay, grow with the grace period.
+    """
+
+    def least(fixed: float, growing: float) -> float:
+        return max((fixed + MARGIN_LEAST) / (1 - growing), fixed / (1 - growing - MARGIN_SHARE))
+
+    fixed = HOOKS_RESERVE + parts
+    seconds = least(fixed, 0)
+    if derived:
+        seconds = min(least(fixed + DELAY_MOST, 0), least(fixed, DELAY_SHARE))
+    return math.floor(seconds) + 1
 
 
 def share(remaining: float, waiting: int) -> float:

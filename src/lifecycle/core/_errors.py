@@ -85,5 +85,5 @@ class IllegalMoveError(LifecycleError, RuntimeError):
 
     def __init__(self, phase: str, event: str) -> None:
         super().__init__(
-            f"event {event!r} has no place in phase {phase!r}: this is a defect in lifecycle, please report it"
+            f"event '{event}' has no place in phase '{phase}': this is a defect in lifecycle, please report it"
         )
