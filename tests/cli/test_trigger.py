@@ -191,6 +191,29 @@ def test_a_signal_reaches_the_command_which_decides_what_it_does(
 
 
 @pytest.mark.process
+def test_ctrl_c_in_a_terminal_reaches_the_command_once(path: Path) -> None:
+    ready = path.parent / "ready"
+    # A second SIGINT, a few milliseconds after the terminal's own, is what many take for "at once!".
+    script = (
+        "import pathlib, signal, sys, time; got = []; "
+        "signal.signal(signal.SIGINT, lambda *_: got.append(1)); "
+        f"pathlib.Path({str(ready)!r}).touch(); "
+        "signal.pause(); time.sleep(0.3); sys.exit(100 + len(got))"
+    )
+    line = [*COMMAND, str(path), "--", sys.executable, "-c", script]
+    terminal = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+    with subprocess.Popen(
+        [sys.executable, "-c", terminal, *line], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as process:
+        wait_until(ready.exists)
+        assert process.stdin is not None
+        process.stdin.write(b"\x03")
+        process.stdin.flush()
+        process.wait(timeout=20)
+    assert process.returncode == 101
+
+
+@pytest.mark.process
 def test_a_command_that_was_told_to_end_and_says_success_has_not_warmed_up(path: Path) -> None:
     ready = path.parent / "ready"
     script = f"trap 'exit 0' TERM; touch {ready}; while :; do sleep 0.01; done"
@@ -296,6 +319,16 @@ def test_a_name_that_is_too_long_leaves_nothing_behind(
 
 def test_a_name_as_long_as_names_can_be_is_written(path: Path) -> None:
     assert main(["trigger", str(path.with_name("x" * 255))]) == 0
+
+
+def test_a_link_that_lies_in_wait_for_the_temporary_file_is_not_followed(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim = path.with_name("victim")
+    monkeypatch.setattr(os, "urandom", bytes)
+    path.with_name(f".lifecycle-{'00' * 8}").symlink_to(victim)
+    assert "File exists" in complaint(capsys, path, "--message", "x")
+    assert not victim.exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

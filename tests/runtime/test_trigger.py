@@ -200,12 +200,14 @@ async def test_a_file_that_vanishes_between_the_look_and_the_reading_is_waited_f
         assert (await wait_for_file(path)).message == "back"
 
 
-async def test_a_file_that_grows_between_the_look_and_the_reading_is_read_whole(
+async def test_a_file_that_is_rewritten_between_the_look_and_the_reading_is_read_when_it_is_whole(
     path: Path, between_look_and_read: list[Callable[[], object]]
 ) -> None:
-    path.write_text("half")
-    between_look_and_read.append(lambda: path.write_text("half and half"))
-    assert (await wait_for_file(path)).message == "half and half"
+    path.write_text("before")
+    between_look_and_read.append(lambda: path.write_text("ha"))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(later, 0.15, lambda: path.write_text("half"))
+        assert (await wait_for_file(path)).message == "half"
 
 
 @pytest.mark.parametrize("kind", ["FIFO", "directory", "socket"])
@@ -317,11 +319,25 @@ async def test_a_directory_that_stays_missing_is_an_error_that_names_what_exists
     assert f"`mkdir -p {path.parent}`" in str(caught.value)
 
 
-async def test_a_directory_that_is_made_anew_has_its_five_seconds_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("with_a_file", [False, True])
+async def test_a_directory_that_is_made_anew_has_its_five_seconds_again(
+    tmp_path: Path, with_a_file: bool
+) -> None:
     path = tmp_path / "volume" / "done"
+
+    def make() -> None:
+        path.parent.mkdir()
+        if with_a_file:
+            path.write_text("stale")
+            age(path, 12)
+
+    def remove() -> None:
+        path.unlink(missing_ok=True)
+        path.parent.rmdir()
+
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(later, 4, path.parent.mkdir)
-        tasks.start_soon(later, 5, path.parent.rmdir)
+        tasks.start_soon(later, 4, make)
+        tasks.start_soon(later, 5, remove)
         tasks.start_soon(later, 9, path.parent.mkdir)
         tasks.start_soon(later, 9.5, lambda: path.write_text("done"))
         assert (await wait_for_file(path)).message == "done"

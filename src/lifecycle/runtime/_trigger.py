@@ -10,7 +10,6 @@ import math
 import os
 import time
 from pathlib import Path
-from typing import BinaryIO
 
 import anyio
 import anyio.lowlevel
@@ -135,8 +134,8 @@ class TriggerWatch:
         """Read the file that was judged, or nothing if it has been touched since."""
         try:
             with open(self.path, "rb", opener=_without_blocking) as file:
-                content = file.read(LIMIT_BYTES + 1) if _stamp_of(file) == stamp else None
-                if content is None or len(content) != stamp.size or _stamp_of(file) != stamp:
+                content = file.read(LIMIT_BYTES + 1)
+                if Stamp.of(os.fstat(file.fileno())) != stamp:
                     self._stamp = None
                     return None
         except OSError as failure:
@@ -264,10 +263,6 @@ def _checked(name: str, value: object, *, above_zero: bool = False) -> float:
 def _without_blocking(path: str, flags: int) -> int:
     # A FIFO put here a moment ago would otherwise hold the whole event loop.
     return os.open(path, flags | os.O_NONBLOCK)
-
-
-def _stamp_of(file: BinaryIO) -> Stamp:
-    return Stamp.of(os.fstat(file.fileno()))
 
 
 def _deepest_existing(path: Path) -> Path:
