@@ -1,12 +1,15 @@
 """One hook being run: in a task of its own, so that one that ignores its cancellation costs nobody else their turn."""
 
+import asyncio
 import inspect
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
     asynccontextmanager,
     contextmanager,
+    suppress,
 )
 from typing import Any, Final
 
@@ -44,7 +47,14 @@ class Attempt:
         try:
             with self._scope:
                 await self._body()
-        except anyio.get_cancelled_exc_class():
+        except anyio.get_cancelled_exc_class() as error:
+            if not self._is_cancelled():
+                # asyncio: it awaited a task that somebody cancelled. Let out, it would look like our own cancellation.
+                self.error = RuntimeError(
+                    f"{self.hook} awaited something that was cancelled, and let its CancelledError out"
+                )
+                self.error.__cause__ = error
+                return
             self.cancelled = True
             raise
         except BaseException as error:  # noqa: BLE001 - a SystemExit of one hook must not cost the others their turn
@@ -53,6 +63,13 @@ class Attempt:
             self.cancelled = self.cancelled or self._scope.cancelled_caught
             self._ended = self._loop.now()
             self.done.set()
+
+    def _is_cancelled(self) -> bool:
+        """Whether this task has really been cancelled, by us or by the event loop at its end."""
+        if not self._loop.is_asyncio or anyio.current_effective_deadline() == -math.inf:
+            return True
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
 
     async def _body(self) -> None:
         self.value = await self._call()
@@ -66,33 +83,55 @@ class Attempt:
         return await result if inspect.isawaitable(result) else result
 
     async def _in_thread(self, function: Callable[..., Any], *arguments: object) -> Any:
+        # Whoever takes the ticket first, the thread or the cancellation, decides whether the function is called.
+        ticket = [None]
+
         def body() -> Any:
+            try:
+                ticket.pop()
+            except IndexError:
+                return None
             try:
                 return function(*arguments)
             finally:
                 self.in_thread = False
 
         self.in_thread = True
-        return await anyio.to_thread.run_sync(body, abandon_on_cancel=True)
+        try:
+            # A limiter of its own: threads of the application that hang must not use up those of the hooks.
+            return await anyio.to_thread.run_sync(
+                body, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
+            )
+        finally:
+            with suppress(IndexError):
+                ticket.pop()
+                self.in_thread = False
 
     @property
     def seconds(self) -> float:
         ended = self._ended
         return (self._loop.now() if ended is None else ended) - self._began
 
+    @property
+    def gone(self) -> bool:
+        """Nothing of it runs any more, not in a thread either."""
+        return self.done.is_set() and not self.in_thread
+
     def cancel(self) -> None:
         self._scope.cancel()
 
-    async def settle(self, allowance: float | None) -> HookRecord:
-        """Wait for the end, at most `allowance` seconds; then cancel, and wait a little longer."""
-        return await self._settle(self.done, allowance)
+    async def settle(self, allowance: float | None, patience: float = PATIENCE) -> HookRecord:
+        """Wait for the end, at most `allowance` seconds; then cancel, and wait for `patience` more."""
+        return await self._settle(self.done, allowance, patience)
 
-    async def _settle(self, milestone: anyio.Event, allowance: float | None) -> HookRecord:
+    async def _settle(
+        self, milestone: anyio.Event, allowance: float | None, patience: float
+    ) -> HookRecord:
         with anyio.move_on_after(allowance):
             await milestone.wait()
         if milestone.is_set():
             return self.record()
-        await self.cut()
+        await self.cut(patience)
         if self.error is None:
             given = f"{allowance:.3g} s" if allowance is not None else "the start"
             self.error = HookTimeoutError(
@@ -100,10 +139,10 @@ class Attempt:
             )
         return self.record("timed out")
 
-    async def cut(self) -> HookRecord:
+    async def cut(self, patience: float = PATIENCE) -> HookRecord:
         """Cancel, and wait for the hook's own cleaning up."""
         self._scope.cancel()
-        with anyio.move_on_after(PATIENCE, shield=True):
+        with anyio.move_on_after(patience, shield=True):
             await self.done.wait()
         return self.record()
 
@@ -143,15 +182,19 @@ class Resource(Attempt):
 
     async def enter(self, allowance: float | None) -> HookRecord:
         """Wait until the resource is there."""
-        return await self._settle(self.entered, allowance)
+        return await self._settle(self.entered, allowance, PATIENCE)
 
-    async def leave(self, allowance: float | None) -> HookRecord:
-        """Tell the resource to go, and wait until it is gone."""
+    @property
+    def leaving(self) -> bool:
+        """It has been told to go."""
+        return self._leave.is_set()
+
+    def leave(self) -> None:
+        """Tell the resource to go; `settle` waits until it is gone."""
         if not self.done.is_set():
             self._began, self._ended = self._loop.now(), None
             self._stage = "resource.close"
         self._leave.set()
-        return await self.settle(allowance)
 
     def _manager(self) -> AbstractAsyncContextManager[Any]:
         """The context manager that the function stands for, whichever of the usual forms it has."""

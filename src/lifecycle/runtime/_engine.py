@@ -20,6 +20,7 @@ from lifecycle.core import (
     Event,
     ExitStatus,
     Hook,
+    HookRecord,
     Kind,
     Promises,
     Settings,
@@ -30,7 +31,7 @@ from lifecycle.core import (
     share,
     shutdown_order,
 )
-from lifecycle.runtime._attempt import Attempt
+from lifecycle.runtime._attempt import PATIENCE, Attempt, Resource
 from lifecycle.runtime._in_flight import InFlight
 from lifecycle.runtime._loop import Flag, Loop
 from lifecycle.runtime._purse import Purse
@@ -86,7 +87,9 @@ class Engine:
         self._asked = anyio.Event()
         self._tasks: list[Attempt] = []
         self._group: anyio.abc.TaskGroup | None = None
-        self.start = Start(self._hooks, settings, self.record, self.purse, state, self.spawn)
+        self.start = Start(
+            self._hooks, settings, self.record, self.purse, state, self.spawn, self._lost
+        )
 
     @property
     def promises(self) -> Promises:
@@ -129,20 +132,31 @@ class Engine:
             self.start.cut_short()
         self.record.move(event)
 
-    def force(self, reason: str, *, signal: Signals | None = None) -> None:
+    def force(
+        self,
+        reason: str,
+        source: StopSource = StopSource.SIGNAL,
+        *,
+        signal: Signals | None = None,
+    ) -> None:
         """Cut every wait short; the shutdown hooks get a second."""
         if self.promises.over or self.purse.forced.is_set():
             return
         self.record.fail(ExitStatus.FORCED, "the stop was forced")
-        self.stop(reason, StopSource.SIGNAL, signal=signal, event=Event.FORCED)
+        self.stop(reason, source, signal=signal, event=Event.FORCED)
         self.purse.force()
 
     def crash(self, what: str, error: BaseException | None) -> None:
         """Something essential is gone: leave in good order, with an exit status that says so."""
         if self.promises.over:
             return
-        self.record.fail(ExitStatus.TASK_CRASHED, what, error)
+        self.record.fail(ExitStatus.TASK_CRASHED, "something essential is gone", error, reason=what)
         self.stop(what, StopSource.TASK, event=Event.TASK_CRASHED)
+
+    def _lost(self, resource: Resource) -> None:
+        error = resource.error
+        why = "" if error is None else f": {type(error).__name__}: {error}"
+        self.crash(f"{resource.hook} ended before it was asked to{why}", error)
 
     def spawn(self, function: Callable[..., object], *arguments: object) -> None:
         """Run a coroutine function beside everything else, until the end."""
@@ -155,6 +169,15 @@ class Engine:
         self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
     ) -> None:
         """The whole life. Returns when it is over and all that it spawned has ended."""
+        # Shielded: whoever cancels what surrounds a life forces its stop (see `Host.open`), and then its hooks still run.
+        with anyio.CancelScope(shield=True):
+            try:
+                await self._live(task_status)
+            finally:
+                # Also after a defect of ours: others wait for this.
+                self.over.set()
+
+    async def _live(self, task_status: anyio.abc.TaskStatus[None]) -> None:
         async with anyio.create_task_group() as group:
             self._group = group
             task_status.started()
@@ -218,11 +241,7 @@ class Engine:
         hooks = in_order(self._of(Kind.PRE_STOP))
         for index, hook in enumerate(hooks):
             attempt = Attempt(hook, self.request)
-            remaining = self.purse.pre_stop_ends_at() - self.loop.now()
-            with self.purse.until(math.inf):
-                await self._run_stop_hook(attempt, remaining, len(hooks) - index)
-            if self.purse.forced.is_set():
-                self.record.note(await attempt.cut())
+            await self._run_stop_hook(attempt, self.purse.pre_stop_ends_at, len(hooks) - index)
         done.set()
 
     async def _drain(self) -> None:
@@ -244,20 +263,21 @@ class Engine:
         """Cancel what is left, and wait for its cleaning up: nothing may use a pool that is being closed."""
         left = self.works.abandon()
         for task in self._tasks:
-            if not task.done.is_set():
+            if not task.gone:
                 left.append(Abandoned(f"task {task.hook.name}", task.seconds))
                 task.cancel()
         if left:
             self.record.report.abandoned += left
             self.record.fail(
                 ExitStatus.WORK_ABANDONED,
-                f"work was abandoned: {', '.join(work.name for work in left)}",
+                "work was abandoned",
+                abandoned=[work.name for work in left],
             )
             with anyio.move_on_after(CUT_PATIENCE):
                 await self._wait_for_work()
-            stuck = [task for task in self._tasks if not task.done.is_set()]
-            for task in stuck:
-                self.record.note(task.record())
+            for task in self._tasks:
+                if not task.gone:
+                    self.record.note(task.record())
             for work in self.works.forget():
                 self.record.stuck = True
                 self.record.report.failures.append(f"{work.name} goes on although it was cut off")
@@ -267,9 +287,7 @@ class Engine:
         hooks = shutdown_order(self._hooks, self.start.started)
         for index, hook in enumerate(hooks):
             attempt = self.start.resources.get(hook) or Attempt(hook)
-            await self._run_stop_hook(
-                attempt, self.purse.hooks_end_at() - self.loop.now(), len(hooks) - index
-            )
+            await self._run_stop_hook(attempt, self.purse.hooks_end_at, len(hooks) - index)
         self.record.not_run(hook for hook in self._of(Kind.SHUTDOWN) if hook not in hooks)
         self.record.close(
             exit_code=self._exit_code,
@@ -278,21 +296,41 @@ class Engine:
             refused=self.works.refused,
         )
 
-    async def _run_stop_hook(self, attempt: Attempt, remaining: float, waiting: int) -> None:
-        allowance = share(max(remaining, 0.0), waiting)
-        if attempt.hook.timeout is not None:
-            allowance = min(allowance, attempt.hook.timeout)
-        settled = attempt.settle
-        if (leave := getattr(attempt, "leave", None)) is not None:
-            settled = leave
+    async def _run_stop_hook(
+        self, attempt: Attempt, ends_at: Callable[[], float], waiting: int
+    ) -> None:
+        if isinstance(attempt, Resource):
+            attempt.leave()
         else:
             self.spawn(attempt.run)
-        record = await settled(allowance)
+        record = None
+        if not self.purse.forced.is_set():
+            with self.purse.until(math.inf):
+                record = await self._settle(attempt, ends_at(), waiting)
+        if record is None:
+            # Forced, now or before: what is left is less.
+            record = await self._settle(attempt, ends_at(), waiting)
         self.record.note(record)
         if record.outcome != "ok":
             self.record.fail(
-                ExitStatus.HOOK_FAILED, f"{attempt.hook}: {record.outcome}", attempt.error
+                ExitStatus.HOOK_FAILED,
+                "hook failed",
+                attempt.error,
+                hook=str(attempt.hook),
+                outcome=record.outcome,
+                seconds=round(record.seconds, 3),
             )
+
+    async def _settle(self, attempt: Attempt, ends_at: float, waiting: int) -> HookRecord:
+        allowance = share(max(ends_at - self.loop.now(), 0.0), waiting)
+        # Cleaning up after the cancellation is paid out of the hook's own share, else it would cost the next one its turn.
+        patience = min(PATIENCE, allowance / 4)
+        allowance -= patience
+        if allowance <= 0 and self.purse.forced.is_set():
+            return await attempt.cut()
+        if attempt.hook.timeout is not None:
+            allowance = min(allowance, attempt.hook.timeout)
+        return await attempt.settle(allowance, patience)
 
     def _of(self, kind: Kind) -> list[Hook]:
         return [hook for hook in self._hooks if hook.kind is kind]

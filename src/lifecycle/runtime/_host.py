@@ -46,7 +46,6 @@ class Host:
         self._routed = routed
         self._hooks = (*life._hooks, *inner)  # noqa: SLF001 - host and lifecycle are two halves of one thing
         numbers = {hook.signal for hook in self._hooks if hook.signal is not None}
-        self.relay = SignalRelay(sorted(numbers), stopping=self._is_stopping)
         self.terminated = anyio.Event()
         """SIGTERM has come."""
         self.path = report_path(life.settings.report_file)
@@ -54,6 +53,8 @@ class Host:
         self._watchdog: Watchdog | None = None
         self._interrupted = False
         self.engine: Engine = life._open(self._make_engine)  # noqa: SLF001 - see above
+        # Last, for it holds sockets: a start that is refused leaves nothing open.
+        self.relay = SignalRelay(sorted(numbers), stopping=self._is_stopping)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Engine]:
@@ -68,9 +69,15 @@ class Host:
                 if self.relay.installed:
                     group.start_soon(self._listen)
                     group.start_soon(self._interpose_again)
-                yield engine
-                engine.stop("the application was closed", StopSource.SERVER)
-                await engine.over.wait()
+                try:
+                    yield engine
+                    engine.stop("the application was closed", StopSource.SERVER)
+                    await engine.over.wait()
+                except (Exception, anyio.get_cancelled_exc_class()):
+                    engine.force("what surrounds the lifecycle was cut off", StopSource.CALL)
+                    with anyio.CancelScope(shield=True):
+                        await engine.over.wait()
+                    raise
                 group.cancel_scope.cancel()
         finally:
             self._give_back()
@@ -101,9 +108,6 @@ class Host:
                 "not in the main thread: signals cannot be handled here, so stop with request_stop() or /shutdown"
             )
             return
-        early = self._life._early.noted_at  # noqa: SLF001 - host and lifecycle are two halves of one thing
-        if early is not None:
-            self._deliver(Signals.SIGTERM, time.monotonic() - early)
         if self._owns_process:
             self._watchdog = Watchdog(
                 self.relay,
@@ -112,6 +116,9 @@ class Host:
                 self._write,
             )
             self._watchdog.start()
+        early = self._life._early.noted_at  # noqa: SLF001 - host and lifecycle are two halves of one thing
+        if early is not None:
+            self._deliver(Signals.SIGTERM, time.monotonic() - early)
 
     def _give_back(self) -> None:
         # After preStop there always comes a SIGTERM: on its way out, it must not turn a clean end into 143.
@@ -121,6 +128,8 @@ class Host:
         elif not self._keeps_watch():
             self._watchdog.stop()
             self.relay.close()
+        elif self.engine.record.stuck:
+            self._watchdog.arm(STUCK_PATIENCE)
 
     def _keeps_watch(self) -> bool:
         """Under Kubernetes the deadline stays: what the process does after us is paid out of the same purse."""
@@ -181,11 +190,16 @@ class Host:
         else:
             self.relay.hand_over(which)
             for hook in self._hooks:
-                if hook.kind is Kind.SIGNAL and hook.signal == which:
+                # Once it is over there may still be a server to wait for, but nothing that runs hooks.
+                if hook.kind is Kind.SIGNAL and hook.signal == which and not engine.promises.over:
                     engine.spawn(self._run_signal_hook, hook)
 
     async def _run_signal_hook(self, hook: Hook) -> None:
         attempt = Attempt(hook)
-        await attempt.run()
+        try:
+            await attempt.run()
+        finally:
+            # Cancelled at the end of everything: a thread that goes on would hold the interpreter's end.
+            self.engine.record.stuck = self.engine.record.stuck or attempt.in_thread
         if attempt.error is not None:
             logger.error("signal hook failed", extra={"hook": str(hook)}, exc_info=attempt.error)

@@ -23,8 +23,11 @@ class Loop:
         self._thread = threading.get_ident()
 
     def call(self, function: Callable[[], object]) -> None:
-        """Call `function` in the loop: at once from within, as soon as possible from a thread."""
-        if threading.get_ident() == self._thread:
+        """Call `function` in the loop: at once from within a task, as soon as possible from elsewhere.
+
+        Elsewhere is a thread, or a signal handler that has interrupted the loop's own sleep: it would sleep on.
+        """
+        if threading.get_ident() == self._thread and _in_task():
             function()
             return
         try:
@@ -32,6 +35,15 @@ class Loop:
         except RuntimeError:
             # The loop is closed: nobody is left who waits for what the function would tell.
             return
+
+
+def _in_task() -> bool:
+    try:
+        anyio.get_current_task()
+    except (RuntimeError, AttributeError):
+        # No loop runs in this thread; or it runs no task just now (asyncio).
+        return False
+    return True
 
 
 class Flag:

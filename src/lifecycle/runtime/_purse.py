@@ -11,7 +11,7 @@ from lifecycle.runtime._loop import Loop
 REPORT_SLACK = 0.2
 """Seconds of the hooks' reserve for writing the report before the watchdog's deadline."""
 FORCED_SLICE = 1.0
-"""Seconds for everything that is left, once somebody has forced the stop."""
+"""Seconds for all shutdown hooks together, once somebody has forced the stop."""
 
 
 class Purse:
@@ -25,6 +25,7 @@ class Purse:
         self._loop = loop
         self._tell = opened
         self._opened: float | None = None
+        self._slice_ends: float | None = None
         self._waits: set[anyio.CancelScope] = set()
 
     def open(self, *, late: float = 0.0) -> None:
@@ -50,8 +51,12 @@ class Purse:
         return self.opened + self.delay
 
     def pre_stop_ends_at(self) -> float:
-        # A hook that hangs may cost half of the drain, not all of it.
-        return self.opened + self.delay + self.budget.drain / 2
+        if self.forced.is_set():
+            return self._loop.now()
+        # A hook that hangs may cost half of what a drain could take, not all of it. However short the drain itself is
+        # to be: whoever sets it to nothing still wants the queue to be left.
+        longest = self.budget.deadline - self.budget.delay - HOOKS_RESERVE
+        return self.opened + self.delay + longest / 2
 
     def drain_ends_at(self, drain_timeout: float | None) -> float:
         latest = self.opened + self.budget.deadline - HOOKS_RESERVE
@@ -59,7 +64,11 @@ class Purse:
 
     def hooks_end_at(self) -> float:
         latest = self.opened + self.budget.deadline - REPORT_SLACK
-        return min(latest, self._loop.now() + FORCED_SLICE) if self.forced.is_set() else latest
+        if not self.forced.is_set():
+            return latest
+        if self._slice_ends is None:
+            self._slice_ends = self._loop.now() + FORCED_SLICE
+        return min(latest, self._slice_ends)
 
     def force(self) -> None:
         """Cut every wait short that is under way or will come."""

@@ -78,12 +78,14 @@ class Record:
         )
         report.signal = None if request.signal is None else request.signal.name
 
-    def fail(self, status: ExitStatus, what: str, error: BaseException | None = None) -> None:
-        """Something went wrong: it goes into the exit status, the report and the log."""
+    def fail(
+        self, status: ExitStatus, what: str, error: BaseException | None = None, **fields: object
+    ) -> None:
+        """Something went wrong: it goes into the exit status, the report and the log. `what` is constant."""
         self.statuses.add(status)
-        if error is not None:
+        if error is not None and not any(error is known for known in self.errors):
             self.errors.append(error)
-        logger.error(what, extra={"status": status.name}, exc_info=error)
+        logger.error(what, extra={"status": status.name, **fields}, exc_info=error)
 
     def note(self, record: HookRecord) -> None:
         self.stuck = self.stuck or record.outcome == "stuck"

@@ -94,7 +94,8 @@ class SignalRelay:
             signal.raise_signal(number)
             return
         self._noted.append((Signals(number), time.monotonic()))
-        for end in (self._in, self._watch_in):
+        # The watchdog is told of what starts the clock, and of nothing else: a SIGHUP may come every day.
+        for end in (self._in, self._watch_in) if number in STOP_SIGNALS else (self._in,):
             try:
                 end.send(b"\0")
             except OSError:

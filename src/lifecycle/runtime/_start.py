@@ -43,6 +43,7 @@ class Start:
         purse: Purse,
         state: State,
         spawn: Callable[..., None],
+        lost: Callable[[Resource], object],
     ) -> None:
         self.started: list[Hook] = []
         self.resources: dict[Hook, Resource] = {}
@@ -56,6 +57,7 @@ class Start:
         self._purse = purse
         self._state = state
         self._spawn = spawn
+        self._lost = lost
         self._scope = anyio.CancelScope()
         self._watch: TriggerWatch | None = None
         self._trigger: Trigger | None = None
@@ -209,3 +211,9 @@ class Start:
         if isinstance(attempt, Resource):
             self.resources[attempt.hook] = attempt
             self._state.put(attempt.hook.name, attempt.value)
+            self._spawn(self._watch_over, attempt)
+
+    async def _watch_over(self, resource: Resource) -> None:
+        await resource.done.wait()
+        if not resource.leaving:
+            self._lost(resource)

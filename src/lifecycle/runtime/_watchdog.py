@@ -17,6 +17,8 @@ logger = logging.getLogger("lifecycle")
 
 STUCK_PATIENCE = 1.0
 """Seconds for the interpreter's own end when something that ignores its cancellation would hold it for ever."""
+LAST_WORDS_PATIENCE = 0.5
+"""Seconds for the report, standard error and the log together: any of them may be what everybody is stuck in."""
 
 
 class Watchdog:
@@ -84,15 +86,21 @@ class Watchdog:
             report.failures.append(
                 "the event loop was blocked, or something ignored its cancellation, until the deadline"
             )
-        report.stacks = stacks()
-        # The main thread may hold any lock, those of logging and of sys.stderr too: nothing here may wait for one.
+        try:
+            report.stacks = stacks()
+            # The main thread may hold any lock, that of logging too, and a pipe that nobody reads is full: this thread,
+            # which has to end the process, may wait for none of them.
+            speaker = threading.Thread(target=self._speak, args=(report,), daemon=True)
+            speaker.start()
+            speaker.join(LAST_WORDS_PATIENCE)
+        finally:
+            os._exit(report.exit_status)
+
+    def _speak(self, report: Report) -> None:
+        self._write(report)
         with contextlib.suppress(OSError):
             os.write(2, _last_words(report).encode(errors="replace"))
-        self._write(report)
-        log = threading.Thread(target=_log, args=(report,), daemon=True)
-        log.start()
-        log.join(0.2)
-        os._exit(report.exit_status)
+        _log(report)
 
 
 def stacks() -> dict[str, str]:
