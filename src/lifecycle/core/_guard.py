@@ -9,7 +9,7 @@ See https://fetch.spec.whatwg.org/#origin-header and https://www.w3.org/TR/fetch
 import contextlib
 import hmac
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
@@ -58,7 +58,7 @@ class Guard:
     `allow` is set too.
     """
 
-    token: str | None
+    token: str | None = field(repr=False)
     allow: Sequence[Network] | None
     near: frozenset[Address]
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +35,11 @@ class Source:
 def _seconds(value: object, source: Source, *, zero: bool = True) -> float:
     number = math.nan
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        number = float(value)
+        try:
+            number = float(value)
+        except OverflowError:
+            # A whole number beyond every float, perhaps beyond what Python agrees to print.
+            number = value = math.inf if value > 0 else -math.inf
     elif isinstance(value, str):
         try:
             number = float(value)
@@ -106,6 +110,8 @@ def _token(value: object, source: Source) -> str:
 
 
 def _networks(value: object, source: Source) -> tuple[Network, ...]:
+    if isinstance(value, (IPv4Network, IPv6Network)):
+        value = [value]  # One alone. It is iterable, too: over each of its addresses.
     if isinstance(value, str):
         parts: list[object] = [part.strip() for part in value.split(",") if part.strip()]
     elif isinstance(value, Iterable) and not isinstance(value, bytes):
@@ -114,18 +120,31 @@ def _networks(value: object, source: Source) -> tuple[Network, ...]:
         raise SettingsError(
             f"{source}={value!r} is not a list of networks: write it like '10.0.0.0/8,::1'"
         )
+    if not parts:
+        raise SettingsError(
+            f"{source}={value!r} names no network: name those that may call, or switch the endpoint off with"
+            " Endpoints(shutdown=None)"
+        )
     networks: list[Network] = []
     for part in parts:
-        if isinstance(part, (IPv4Network, IPv6Network)):
-            networks.append(part)
-            continue
         try:
-            networks.append(ip_network(str(part), strict=True))
+            network = (
+                part if isinstance(part, (IPv4Network, IPv6Network)) else ip_network(str(part))
+            )
         except ValueError as error:
             raise SettingsError(
                 f"{source}: {part!r} is not a network ({error}): write it like 10.0.0.0/8, or 10.1.2.3 for one host"
             ) from None
+        networks.append(_unmapped(network))
     return tuple(networks)
+
+
+def _unmapped(network: Network) -> Network:
+    # Peers are judged by their IPv4 address, also when it came over an IPv6 socket.
+    mapped = network.network_address
+    if isinstance(mapped, IPv6Address) and mapped.ipv4_mapped and network.prefixlen >= 96:  # noqa: PLR2004 - what stands before it, RFC 4291, section 2.5.5.2
+        return IPv4Network((mapped.ipv4_mapped, network.prefixlen - 96))
+    return network
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,19 +236,18 @@ def read_settings(arguments: Mapping[str, object], environment: Mapping[str, str
         BudgetError: The durations do not fit together.
     """
     values: dict[str, Any] = {}
+    sources: dict[str, Source] = {}
     for setting in SETTINGS:
         given = arguments.get(setting.name)
-        if given is not None:
-            values[setting.name] = setting.parse(
-                given, Source(setting.name, setting.variable, from_environment=False)
-            )
-        elif text := environment.get(setting.variable, "").strip():
-            values[setting.name] = setting.parse(
-                text, Source(setting.name, setting.variable, from_environment=True)
-            )
+        found = (environment.get(setting.variable, "").strip() or None) if given is None else given
+        if found is None:
+            continue
+        source = Source(setting.name, setting.variable, from_environment=given is None)
+        sources[setting.name] = source
+        values[setting.name] = setting.parse(found, source)
     if "post_start_timeout" in values and "post_start_file" not in values:
         raise SettingsError(
-            f"post_start_timeout={values['post_start_timeout']:g} without post_start_file: name the file to wait for"
+            f"{sources['post_start_timeout']}={values['post_start_timeout']:g} without post_start_file: name the file to wait for"
             " (LIFECYCLE_POST_START_FILE), or drop the timeout"
         )
     in_kubernetes = bool(environment.get("KUBERNETES_SERVICE_HOST"))

@@ -29,14 +29,20 @@ class End:
     reason: str = "service restart"
 
     def __post_init__(self) -> None:
-        if not (
+        if type(self.code) is not int or not (
             (self.code in range(1000, 1015) and self.code not in (1004, 1005, 1006))
             or self.code in range(3000, 5000)
         ):
             raise SettingsError(
                 f"End(code={self.code!r}) cannot be sent in a close frame: use 1012, or 3000 to 4999"
             )
-        if len(self.reason.encode()) > REASON_LIMIT_BYTES:
+        if self.farewell is not None and not isinstance(self.farewell, bytes):
+            raise SettingsError(
+                f"End(farewell={self.farewell!r}) is not bytes: write it like b'data: bye\\n\\n'"
+            )
+        if not isinstance(self.reason, str):
+            raise SettingsError(f"End(reason={self.reason!r}) is not text: write a few words")
+        if len(self.reason.encode(errors="replace")) > REASON_LIMIT_BYTES:
             raise SettingsError(
                 f"End(reason=…) is longer than {REASON_LIMIT_BYTES} bytes: shorten {self.reason!r}"
             )
