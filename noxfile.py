@@ -119,7 +119,7 @@ def coverage(session: nox.Session) -> None:
 def demo(session: nox.Session) -> None:
     """A pod's life, played with real processes."""
     install(session, "examples")
-    session.run("python", "examples/random_generator/demo.py", *session.posargs)
+    session.run("python", "-m", "examples.random_generator.demo", *session.posargs)
 
 
 @nox.session

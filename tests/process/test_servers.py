@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from examples.stage.load import Result
 from tests.process._support_table import SUPPORT, Support
-from tests.support.load import Result
 from tests.support.servers import Answer, Note, load, running
 
 pytestmark = pytest.mark.process

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
-from tests.support.load import Result
+from examples.stage.load import Result
 
 T = TypeVar("T")
 
@@ -188,13 +188,13 @@ def running(
 
 
 class Load:
-    """The generator of `load.py`, in its own process."""
+    """The generator of `examples/stage/load.py`, in its own process."""
 
     def __init__(self, server: Server, requests: Mapping[str, float], *, reuse: bool) -> None:
         options = [
             option for path in requests for option in ("--request", f"{path}={requests[path]}")
         ]
-        command = [sys.executable, "-m", "tests.support.load", str(server.port), *options]
+        command = [sys.executable, "-m", "examples.stage.load", str(server.port), *options]
         self._process = subprocess.Popen(
             [*command, *(["--reuse"] if reuse else [])],
             cwd=ROOT,

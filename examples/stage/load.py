@@ -1,6 +1,6 @@
 """A load generator that says what was lost. It runs in its own process, so that a busy test cannot slow it down.
 
-    python -m tests.support.load 8000 --reuse --for 1 --request /fast=60 --request "/slow?seconds=1=4"
+    python -m examples.stage.load 8000 --reuse --for 1 --request /fast=60 --request "/slow?seconds=1=4"
 
 Requests start at a constant rate, whether or not earlier ones were answered: a server that stalls is not spared. It
 prints `answering` after the first answer, goes on until `--for` seconds after the moment that a line on standard input
@@ -83,7 +83,7 @@ class Connection:
     def __init__(self, address: tuple[str, int]) -> None:
         self._address = address
         self._socket = socket.socket()
-        self._socket.setblocking(False)
+        self._socket.settimeout(0)
         self._received = b""
 
     async def open(self) -> None:
@@ -173,7 +173,7 @@ class Load:
             stop = asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
             pacers = [group.create_task(self._pace(group, p, rate)) for p, rate in rates.items()]
             await self.answered.wait()
-            print("answering", flush=True)  # noqa: T201 - the protocol of this process
+            print("answering", flush=True)
             self._stop = float((await stop).split()[1])
             await asyncio.sleep(self._stop + seconds - time.monotonic())
             for pacer in pacers:
@@ -249,7 +249,7 @@ def main() -> None:
         await load.run(rates, seconds=options.seconds)
         return load.result
 
-    print(asyncio.run(run()).to_json())  # noqa: T201 - the protocol of this process
+    print(asyncio.run(run()).to_json())
 
 
 if __name__ == "__main__":
