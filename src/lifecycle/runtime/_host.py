@@ -1,8 +1,9 @@
 """What surrounds a life: the process's signals, the watchdog, the place for the report."""
 
+import functools
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from signal import Signals
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ class Host:
     """One run of a lifecycle in this process.
 
     `owns_process`: it may end the process at the deadline. `routed`: routers send it work, so it needs a lame duck.
+    `later` is given what is to be done when the event loop has ended; if nobody will know, it is done at once.
     """
 
     def __init__(
@@ -40,8 +42,10 @@ class Host:
         routed: bool = False,
         main: Hook | None = None,
         inner: Sequence[Hook] = (),
+        later: Callable[[Callable[[], object]], object] = lambda end: end(),
     ) -> None:
         self._life = life
+        self._later = later
         self._main = main
         self._routed = routed
         self._hooks = (*life._hooks, *inner)  # noqa: SLF001 - host and lifecycle are two halves of one thing
@@ -126,10 +130,13 @@ class Host:
         if self._watchdog is None:
             self.relay.close()
         elif not self._keeps_watch():
-            self._watchdog.stop()
-            self.relay.close()
+            self._later(functools.partial(self._call_off, self._watchdog))
         elif self.engine.record.stuck:
             self._watchdog.arm(STUCK_PATIENCE)
+
+    def _call_off(self, watchdog: Watchdog) -> None:
+        watchdog.stop()
+        self.relay.close()
 
     def _keeps_watch(self) -> bool:
         """Under Kubernetes the deadline stays: what the process does after us is paid out of the same purse."""

@@ -6,7 +6,7 @@ import logging
 import os
 import signal as signals
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
@@ -366,10 +366,13 @@ class Lifecycle:
             RegistrationError: `main` cannot be called so.
             AlreadyStartedError: This lifecycle has been started before.
         """
-        anyio.run(
-            functools.partial(self._run, self._main_hook(main, caller()), owns_process=True),
-            backend=backend,
-        )
+        hook = self._main_hook(main, caller())
+        with ExitStack() as afterwards:
+            # The event loop's own end can hang as well: asyncio waits for the threads of its executor.
+            anyio.run(
+                functools.partial(self._run, hook, owns_process=True, later=afterwards.callback),
+                backend=backend,
+            )
         return self.report.exit_status or 0
 
     async def run_async(self, main: Callable[..., Any]) -> int:
@@ -380,8 +383,8 @@ class Lifecycle:
         await self._run(self._main_hook(main, caller()), owns_process=False)
         return self.report.exit_status or 0
 
-    async def _run(self, main: Hook, *, owns_process: bool) -> None:
-        async with Host(self, main=main, owns_process=owns_process).open() as engine:
+    async def _run(self, main: Hook, **options: Any) -> None:
+        async with Host(self, main=main, **options).open() as engine:
             await engine.over.wait()
 
     def _main_hook(self, main: Callable[..., Any], where: str) -> Hook:
