@@ -20,6 +20,7 @@ from lifecycle.core import (
     Event,
     ExitStatus,
     Hook,
+    HookOrderError,
     HookRecord,
     Kind,
     Promises,
@@ -193,13 +194,17 @@ class Engine:
 
     async def _come_up(self) -> None:
         started = False
+        error: BaseException | None
         try:
             for kind in (Kind.PRE_STOP, Kind.SHUTDOWN):
-                in_order([hook for hook in self._hooks if hook.kind is kind])
+                in_order(self._of(kind))
+        except HookOrderError as refused:
+            # Nothing has been started, and there is no order in which to shut it down.
+            self._hooks = ()
+            error = refused
+        else:
             started = await self.start.run()
             error = self.start.error
-        except Exception as refused:  # noqa: BLE001 - a circle among the hooks
-            error = refused
         if error is not None:
             self.record.fail(ExitStatus.START_FAILED, "the start failed", error)
             if self.request is None:

@@ -175,12 +175,14 @@ class Lifecycle:
             raise RegistrationError(
                 f"@life.track was given the generator function {name}: use life.in_flight inside it"
             )
-        if inspect.iscoroutinefunction(function):
+        called = getattr(function, "__call__", None)  # noqa: B004 - an object may have an async one: it is looked at
+        if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called):
 
             @functools.wraps(function)
             async def tracked_coroutine(*args: P.args, **kwargs: P.kwargs) -> Any:
                 with self.in_flight(name):
-                    return await function(*args, **kwargs)
+                    result: Any = function(*args, **kwargs)
+                    return await result
 
             return tracked_coroutine  # type: ignore[return-value] # a coroutine function again: R is its coroutine
 

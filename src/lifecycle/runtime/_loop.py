@@ -1,5 +1,6 @@
 """The running event loop: its clock, and the way into it from a thread or a signal handler."""
 
+import importlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,8 @@ class Loop:
     def __init__(self) -> None:
         native: Any = anyio.lowlevel.current_token().native_token
         self.is_asyncio: bool = hasattr(native, "call_soon_threadsafe")
-        self.now = native.time if self.is_asyncio else anyio.current_time
+        # Not `anyio.current_time`: work in flight is timed in threads as well, where no loop runs.
+        self.now = native.time if self.is_asyncio else _trio_clock().current_time
         self._post: Callable[[Callable[[], object]], object] = (
             native.call_soon_threadsafe if self.is_asyncio else native.run_sync_soon
         )
@@ -35,6 +37,10 @@ class Loop:
         except RuntimeError:
             # The loop is closed: nobody is left who waits for what the function would tell.
             return
+
+
+def _trio_clock() -> Any:
+    return importlib.import_module("trio.lowlevel").current_clock()
 
 
 def _in_task() -> bool:
