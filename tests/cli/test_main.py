@@ -17,7 +17,7 @@ HEAVY = {
     "functools", "gettext", "http", "inspect", "json", "logging", "pathlib", "re", "selectors", "shutil",
     "signal", "socket", "ssl", "starlette", "subprocess", "tempfile", "threading", "trio", "typing", "urllib",
     "uvicorn",
-}  # fmt: skip
+}  # fmt: skip # one case a line
 
 
 @pytest.mark.process

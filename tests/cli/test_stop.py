@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -37,6 +38,11 @@ def answer(status: int, body: str | bytes = "", *headers: str) -> bytes:
     content = body.encode() if isinstance(body, str) else body
     lines = [f"HTTP/1.1 {status} Whatever", *headers, f"Content-Length: {len(content)}"]
     return "\r\n".join([*lines, "", ""]).encode() + content
+
+
+def until_it_hangs_up(connection: socket.socket, timeout: float | None = None) -> bool:
+    """Say nothing; whether the caller has had enough of it."""
+    return bool(select.select([connection], [], [], timeout)[0])
 
 
 class Server:
@@ -135,7 +141,7 @@ def test_it_waits_for_an_answer_that_takes_longer_than_answers_may_take_to_arriv
     monkeypatch.setattr(_answer, "ANSWER_TIMEOUT", 0.1)
 
     def drain_first(connection: socket.socket) -> None:
-        time.sleep(0.5)
+        until_it_hangs_up(connection, 0.5)
         connection.sendall(answer(200, CLEAN.to_json()))
 
     assert stop("--port", listen(drain_first).port).status == 0
@@ -339,7 +345,7 @@ def test_no_answer_in_time_is_5_and_says_that_the_stop_goes_on(
     listen: Callable[..., Server], stop: Callable[..., Result]
 ) -> None:
     began = time.monotonic()
-    result = stop("--port", listen(lambda _: time.sleep(3)).port, "--timeout", "0.3")
+    result = stop("--port", listen(until_it_hangs_up).port, "--timeout", "0.3")
     assert time.monotonic() - began < 2
     assert result.status == 5
     assert "has not answered in time; the application goes on stopping" in result.err
@@ -375,7 +381,7 @@ def test_no_answer_in_time_is_5_and_says_that_the_stop_goes_on(
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n", "more than"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\n", "more than 4194304 bytes"),
     ],
-)  # fmt: skip
+)  # fmt: skip # one case a line
 def test_an_answer_that_is_not_this_librarys_is_6_and_quoted(
     wire: bytes, complaint: str, listen: Callable[..., Server], stop: Callable[..., Result]
 ) -> None:
@@ -415,8 +421,7 @@ def test_an_answer_that_drips_is_cut_off_by_its_time(
 
     def drip(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n")
-        while True:
-            time.sleep(0.05)
+        while not until_it_hangs_up(connection, 0.05):
             connection.sendall(b"X")
 
     result = stop("--port", listen(drip).port)
@@ -430,7 +435,7 @@ def test_an_answer_that_stops_in_the_middle_is_cut_off_by_its_time(
 
     def stall(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n")
-        time.sleep(2)
+        until_it_hangs_up(connection)
 
     result = stop("--port", listen(stall).port)
     assert (result.status, "no end within 0.3 s" in result.err) == (6, True)
@@ -449,7 +454,7 @@ def reset(connection: socket.socket) -> None:
         lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{"),
     ],
     ids=["closed", "reset", "cut", "cut in a chunk"],
-)  # fmt: skip
+)  # fmt: skip # one case a line
 def test_a_connection_lost_before_the_answer_is_7(
     handler: Handler, listen: Callable[..., Server], stop: Callable[..., Result]
 ) -> None:
@@ -630,7 +635,7 @@ def test_nothing_is_left_open(stop: Callable[..., Result]) -> None:
         (["--url", "http://host:http/"], "the port in --url 'http' is not a port"),
         (["--signal", "9"], "there is no option --signal: known are --port, --url, --uds, --pid"),
     ],
-)  # fmt: skip
+)  # fmt: skip # one case a line
 def test_a_wrong_command_line_is_2(
     words: list[str], complaint: str, stop: Callable[..., Result]
 ) -> None:
@@ -679,12 +684,17 @@ def test_as_a_process_it_says_the_same(listen: Callable[..., Server]) -> None:
 
 @pytest.mark.process
 def test_ctrl_c_ends_it_without_a_traceback(listen: Callable[..., Server]) -> None:
-    server = listen(lambda _: time.sleep(20))
+    asked = threading.Event()
+
+    def hold(connection: socket.socket) -> None:
+        asked.set()
+        until_it_hangs_up(connection)
+
+    server = listen(hold)
     with subprocess.Popen(
         [*COMMAND, "--port", str(server.port)], stderr=subprocess.PIPE, text=True
     ) as process:
-        while not server.requests:
-            time.sleep(0.01)
+        assert asked.wait(20)
         process.send_signal(signal.SIGINT)
         _, complaint = process.communicate(timeout=20)
     assert (process.returncode, complaint) == (130, "")

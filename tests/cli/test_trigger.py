@@ -5,8 +5,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -165,25 +163,25 @@ def test_a_command_keeps_its_own_dashes(path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "--message -- -h --help ")
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+@pytest.fixture
+def ready(tmp_path: Path) -> Path:
+    """A FIFO: reading it waits until the command has opened it for writing."""
+    path = tmp_path / "ready"
+    os.mkfifo(path)
+    return path
 
 
 @pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_reaches_the_command_which_decides_what_it_does(
-    path: Path, number: signal.Signals
+    path: Path, ready: Path, number: signal.Signals
 ) -> None:
     name = number.name.removeprefix("SIG")
-    ready = path.parent / "ready"
-    script = f"trap 'echo got {name}; exit 9' {name}; touch {ready}; while :; do sleep 0.01; done"
+    script = f"trap 'echo got {name}; exit 9' {name}; : > {ready}; while :; do sleep 0.01; done"
     with subprocess.Popen(
         [*COMMAND, str(path), "--", "sh", "-c", script], stdout=subprocess.PIPE, text=True
     ) as process:
-        wait_until(ready.exists)
+        ready.read_bytes()
         process.send_signal(number)
         output, _ = process.communicate(timeout=20)
     assert (process.returncode, output) == (9, f"got {name}\n")
@@ -193,14 +191,13 @@ def test_a_signal_reaches_the_command_which_decides_what_it_does(
 @pytest.mark.process
 @pytest.mark.parametrize("in_the_foreground", [True, False])
 def test_ctrl_c_reaches_the_command_from_the_terminal_alone(
-    path: Path, in_the_foreground: bool
+    path: Path, ready: Path, in_the_foreground: bool
 ) -> None:
     # Forwarded as well, it would be a second SIGINT, which many take for "at once!". Two that come together are
     # one to the kernel, so the proof is a command that has left the terminal's foreground: it gets none.
-    ready = path.parent / "ready"
     script = (
-        "import os, pathlib, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT]); "
-        f"{'' if in_the_foreground else 'os.setpgid(0, 0); '}pathlib.Path({str(ready)!r}).touch(); "
+        "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT]); "
+        f"{'' if in_the_foreground else 'os.setpgid(0, 0); '}open({str(ready)!r}, 'w').close(); "
         f"got = signal.sigtimedwait([signal.SIGINT], {10 if in_the_foreground else 0.5}); "
         "sys.exit(100 if got is None else 101)"
     )
@@ -209,7 +206,7 @@ def test_ctrl_c_reaches_the_command_from_the_terminal_alone(
     with subprocess.Popen(
         [sys.executable, "-c", terminal, *line], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
     ) as process:
-        wait_until(ready.exists)
+        ready.read_bytes()
         assert process.stdin is not None
         process.stdin.write(b"\x03")
         process.stdin.flush()
@@ -218,13 +215,14 @@ def test_ctrl_c_reaches_the_command_from_the_terminal_alone(
 
 
 @pytest.mark.process
-def test_a_command_that_was_told_to_end_and_says_success_has_not_warmed_up(path: Path) -> None:
-    ready = path.parent / "ready"
-    script = f"trap 'exit 0' TERM; touch {ready}; while :; do sleep 0.01; done"
+def test_a_command_that_was_told_to_end_and_says_success_has_not_warmed_up(
+    path: Path, ready: Path
+) -> None:
+    script = f"trap 'exit 0' TERM; : > {ready}; while :; do sleep 0.01; done"
     with subprocess.Popen(
         [*COMMAND, str(path), "--", "sh", "-c", script], stderr=subprocess.PIPE, text=True
     ) as process:
-        wait_until(ready.exists)
+        ready.read_bytes()
         process.terminate()
         _, complaint = process.communicate(timeout=20)
     assert process.returncode == 128 + signal.SIGTERM

@@ -92,7 +92,7 @@ def _judge(label: str, status: int, headers: dict[str, str], body: bytes) -> tup
         )
     report = _report(body) if status in {200, 500} else None
     if report is not None:
-        return (STOPPED if status == 200 else FAILED), _line(report)  # noqa: PLR2004 - OK
+        return (STOPPED if status == 200 else FAILED), _line(report)  # noqa: PLR2004 - 200 OK, as HTTP says
     found = {
         404: "404: is LifecycleMiddleware installed, and at this path?",
         405: "405: is this the path of another endpoint?",

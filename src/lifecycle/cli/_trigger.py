@@ -175,14 +175,14 @@ def write(path: str, content: bytes) -> None:
     # A symlink may lead to a volume that another container shares: what it points to is replaced, not the link.
     target = os.path.realpath(path)
     # Short and random: the file's own name may be as long as names can be, and two may run at once.
-    temporary = os.path.join(os.path.dirname(target), f".lifecycle-{os.urandom(8).hex()}")  # noqa: PTH118, PTH120
+    temporary = os.path.join(os.path.dirname(target), f".lifecycle-{os.urandom(8).hex()}")  # noqa: PTH118, PTH120 - pathlib is half as large as this program's start
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             _fill(descriptor, content)
-            os.rename(temporary, target)  # noqa: PTH104 - pathlib is half as large as this program's start
+            os.rename(temporary, target)  # noqa: PTH104 - as above: no pathlib
         except BaseException:
-            os.unlink(temporary)  # noqa: PTH108 - as above
+            os.unlink(temporary)  # noqa: PTH108 - as above: no pathlib
             raise
     except OSError as failure:
         raise WriteError(_why_not_written(path, target, failure)) from failure
@@ -200,7 +200,7 @@ def _fill(descriptor: int, content: bytes) -> None:
 def _check_place(path: str) -> None:
     """Refuse what a rename would fail on, or would destroy: as root, `trigger /dev/null` must not replace it."""
     try:
-        mode = os.stat(path).st_mode  # noqa: PTH116 - as above
+        mode = os.stat(path).st_mode  # noqa: PTH116 - as above: no pathlib
     except (OSError, ValueError):
         return
     if not stat.S_ISREG(mode):
@@ -211,7 +211,7 @@ def _check_place(path: str) -> None:
 
 
 def _why_not_written(path: str, target: str, failure: OSError) -> str:
-    directory = os.path.dirname(target)  # noqa: PTH120 - as above
+    directory = os.path.dirname(target)  # noqa: PTH120 - as above: no pathlib
     advice = {
         errno.ENOENT: f"there is no directory {directory}: make it first (mkdir -p {directory}), or mount the volume there",
         errno.ENOTDIR: f"{directory} is not a directory: name another path",
