@@ -18,7 +18,8 @@ def _layer(ours: str = "", theirs: str = "") -> Layer:
 
 LAYERS = {
     "core": _layer(),
-    "runtime": _layer("core", "anyio"),
+    # trio only by `import_module`, where it runs already: see test_light_imports.
+    "runtime": _layer("core", "anyio trio"),
     "asgi": _layer("core runtime", "anyio starlette"),
     "server": _layer("core runtime asgi", "anyio starlette uvicorn"),
     "kube": _layer("core", "yaml"),

@@ -50,6 +50,10 @@ def test_a_phase_from_the_facade_loads_nothing_heavy() -> None:
     assert loaded("from lifecycle import Phase, Trigger, LifecycleError") == []
 
 
+def test_asyncio_users_need_no_trio() -> None:
+    assert "trio" not in loaded("import lifecycle.runtime, lifecycle.asgi")
+
+
 COMMAND = """
 import sys
 from lifecycle.cli import main
