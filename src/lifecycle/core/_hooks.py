@@ -87,14 +87,14 @@ def make_hook(
 
 def _name_of(function: object) -> str:
     while isinstance(function, functools.partial):
-        function = function.func  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        function = function.func  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - what the user passed is of any type
     return str(getattr(function, "__name__", type(function).__name__))
 
 
 def _is_async(function: object) -> bool:
     # Not unwrapped: a plain wrapper around a coroutine function may well run it to its end, in a loop of its own.
     while isinstance(function, functools.partial):
-        function = function.func  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        function = function.func  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - what the user passed is of any type
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(type(function), "__call__", None)  # noqa: B004 - the method is looked at, not tested for
     )

@@ -115,7 +115,7 @@ def _networks(value: object, source: Source) -> tuple[Network, ...]:
     if isinstance(value, str):
         parts: list[object] = [part.strip() for part in value.split(",") if part.strip()]
     elif isinstance(value, Iterable) and not isinstance(value, bytes):
-        parts = list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        parts = list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - what the user passed is of any type
     else:
         raise SettingsError(
             f"{source}={value!r} is not a list of networks: write it like '10.0.0.0/8,::1'"

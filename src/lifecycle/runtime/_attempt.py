@@ -209,10 +209,10 @@ class Resource(Attempt):
     async def _made(self) -> AsyncIterator[Any]:
         made = await self._call()
         if isinstance(made, AbstractAsyncContextManager):
-            async with made as value:  # pyright: ignore[reportUnknownVariableType]
+            async with made as value:  # pyright: ignore[reportUnknownVariableType] - what the user passed is of any type
                 yield value
         elif isinstance(made, AbstractContextManager):
-            async with self._threaded(made) as value:  # pyright: ignore[reportUnknownArgumentType]
+            async with self._threaded(made) as value:  # pyright: ignore[reportUnknownArgumentType] - what the user passed is of any type
                 yield value
         else:
             raise TypeError(
