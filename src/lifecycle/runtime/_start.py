@@ -59,6 +59,7 @@ class Start:
         self._spawn = spawn
         self._lost = lost
         self._scope = anyio.CancelScope()
+        self._watching = anyio.CancelScope()
         self._watch: TriggerWatch | None = None
         self._trigger: Trigger | None = None
         self._triggered = anyio.Event()
@@ -88,6 +89,8 @@ class Start:
             )
         except Exception as error:  # noqa: BLE001 - whatever it was, what has started must be shut down
             self.error = error
+        finally:
+            self._watching.cancel()
         return False
 
     async def _climb(self) -> None:
@@ -120,6 +123,10 @@ class Start:
         await anyio.lowlevel.checkpoint()
 
     async def _await_trigger(self, watch: TriggerWatch) -> None:
+        with self._watching:
+            await self._await_trigger_and_say_so(watch)
+
+    async def _await_trigger_and_say_so(self, watch: TriggerWatch) -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(self._notice, watch)
             try:
@@ -192,15 +199,13 @@ class Start:
                     await (
                         attempt.entered if isinstance(attempt, Resource) else attempt.done
                     ).wait()
-            if isinstance(attempt, Resource):
-                stands = attempt.there
+            if isinstance(attempt, Resource) and attempt.there:
+                record, stands = attempt.record(), True
             else:
-                stands = (
-                    attempt.record() if attempt.done.is_set() else await attempt.cut()
-                ).outcome == "ok"
+                record = await attempt.cut()
+                stands = record.outcome == "ok" and not isinstance(attempt, Resource)
             if stands:
                 self._stands(attempt)
-            record = attempt.record() if stands else await attempt.cut()
             self._record.note(record)
             if record.outcome == "failed":
                 self._record.fail(ExitStatus.HOOK_FAILED, "hook failed", attempt.error)
