@@ -50,7 +50,9 @@ class Timeline:
 
     def note(self, who: str, what: str) -> None:
         seconds = time.monotonic() - self._began
-        first, *more = textwrap.wrap(what, WIDTH - COLUMN, break_on_hyphens=False) or [""]
+        first, *more = textwrap.wrap(
+            what, WIDTH - COLUMN, break_on_hyphens=False, break_long_words=False
+        )
         name = self.paint(WHO.get(who, "dim"), f"{who:<9}")
         self.print(f"{seconds:6.2f} s  {name} {first}")
         for line in more:

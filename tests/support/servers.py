@@ -147,7 +147,7 @@ class Server:
             raise AssertionError(f"waited in vain for {wanted}:\n{self.output}")
 
 
-def end_group(leader: subprocess.Popen[bytes]) -> None:
+def end_group(leader: subprocess.Popen[Any]) -> None:
     """Kills whatever is left of a process and its descendants; none of them has left its group."""
     with suppress(ProcessLookupError):
         os.killpg(leader.pid, signal.SIGKILL)
