@@ -86,22 +86,24 @@ class Attempt:
         # Whoever takes the ticket first, the thread or the cancellation, decides whether the function is called.
         ticket = [None]
 
-        def body() -> Any:
+        def body() -> list[Any]:
             try:
                 ticket.pop()
             except IndexError:
-                return None
+                return []
             try:
-                return function(*arguments)
+                # In a list: trio refuses a coroutine that comes out of a thread by itself.
+                return [function(*arguments)]
             finally:
                 self.in_thread = False
 
         self.in_thread = True
         try:
             # A limiter of its own: threads of the application that hang must not use up those of the hooks.
-            return await anyio.to_thread.run_sync(
+            (result,) = await anyio.to_thread.run_sync(
                 body, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
             )
+            return result
         finally:
             with suppress(IndexError):
                 ticket.pop()
