@@ -12,6 +12,10 @@ TERMINATION_MESSAGE_LIMIT: Final = 4096
 See https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
 """
 
+MOST_HOOKS: Final = 20
+LONGEST_LINE: Final = 240
+"""What fits on one screen, with the ten that were abandoned and the phases."""
+
 
 def _rounded(seconds: float) -> float:
     return round(seconds, 3)
@@ -148,18 +152,24 @@ def _dump(content: dict[str, Any]) -> str:
 def _cut(content: dict[str, Any], limit: int) -> str:
     content = dict(content) | {"cut": True}
     hooks: list[dict[str, Any]] = content["hooks"]
+    stacks: dict[str, str] = content.get("stacks", {})
+    # Where the event loop was blocked is what somebody wants to know.
+    main_first = sorted(stacks, key=lambda name: name != "MainThread")
     steps = (
         (
             "workers",
             lambda: [{"exit_status": w.get("exit_status")} for w in content.get("workers", [])],
         ),
-        ("stacks", lambda: {k: v[-600:] for k, v in list(content.get("stacks", {}).items())[:2]}),
+        ("stacks", lambda: {name: stacks[name][-600:] for name in main_first[:2]}),
         ("hooks", lambda: [hook for hook in hooks if hook["outcome"] != "ok"]),
         ("failures", lambda: [text[:200] for text in content["failures"][:5]]),
         ("abandoned", lambda: content["abandoned"][:20]),
         (
             "hooks",
-            lambda: [{k: str(v)[:120] for k, v in hook.items()} for hook in content["hooks"][:5]],
+            lambda: [
+                {key: _short(value, 120) for key, value in hook.items()}
+                for hook in content["hooks"][:5]
+            ],
         ),
         ("stacks", dict),
         ("workers", list),
@@ -170,7 +180,7 @@ def _cut(content: dict[str, Any], limit: int) -> str:
         ("hooks", list),
         ("phases", list),
         ("failures", lambda: [text[:80] for text in content["failures"][:1]]),
-        ("reason", lambda: str(content["reason"])[:200]),
+        ("reason", lambda: _short(content["reason"], 200)),
         ("abandoned", list),
     )
     content["abandoned_count"] = len(content["abandoned"])
@@ -185,6 +195,10 @@ def _cut(content: dict[str, Any], limit: int) -> str:
     )
 
 
+def _short(value: object, length: int) -> object:
+    return value[:length] if isinstance(value, str) else value
+
+
 def _screen(report: Report) -> list[str]:
     status = "-" if report.exit_status is None else report.exit_status
     lines = [f"{report.outcome} (exit status {status}): {report.reason or 'nobody asked to stop'}"]
@@ -193,15 +207,28 @@ def _screen(report: Report) -> list[str]:
     lines.append(
         f"  work          {report.finished} finished, {report.refused} refused, {len(report.abandoned)} abandoned"
     )
-    lines += [
-        f"    abandoned   {work.name} after {work.age:.1f} s" for work in report.abandoned[:10]
-    ]
+    lines += _some(
+        [f"    abandoned   {work.name} after {work.age:.1f} s" for work in report.abandoned], 10
+    )
     for phase in report.phases:
         seconds = "" if phase.ended is None else f"{phase.ended - phase.began:8.2f} s"
         lines.append(f"  {phase.began:8.2f} s  {phase.phase:10}{seconds}")
-    for hook in report.hooks:
-        error = f": {hook.error}" if hook.error else ""
-        lines.append(
-            f"  {hook.outcome:10}  {hook.kind} {hook.name} {hook.seconds:.2f} s  {hook.where}{error}"
-        )
-    return lines
+    crowded = len(report.hooks) > MOST_HOOKS
+    hooks = sorted(report.hooks, key=lambda hook: crowded and hook.outcome == "ok")
+    lines += _some([_hook_line(hook) for hook in hooks], MOST_HOOKS)
+    return [_printable(line) for line in lines]
+
+
+def _hook_line(hook: HookRecord) -> str:
+    error = f": {hook.error}" if hook.error else ""
+    return f"  {hook.outcome:10}  {hook.kind} {hook.name} {hook.seconds:.2f} s  {hook.where}{error}"
+
+
+def _some(lines: list[str], most: int) -> list[str]:
+    more = len(lines) - most
+    return lines if more <= 0 else [*lines[:most], f"    and {more} more"]
+
+
+def _printable(line: str) -> str:
+    # A path that a stranger asked for is part of a name: it may neither begin a line nor steer a terminal.
+    return "".join(char if char.isprintable() else "\ufffd" for char in line[:LONGEST_LINE])
