@@ -65,13 +65,14 @@ class LifecycleMiddleware:
         self.app = app
         self.lifecycle = lifecycle
         if endpoints is not None:
+            if not isinstance(endpoints, Endpoints):
+                raise SettingsError(
+                    f"LifecycleMiddleware: endpoints={endpoints!r}: write Endpoints(shutdown='/bye'), for example"
+                )
             lifecycle.endpoints = endpoints
-        self._http = as_end(http, "LifecycleMiddleware(http")
-        self._websocket = as_end(websocket, "LifecycleMiddleware(websocket")
-        self._routes = {
-            pattern: as_end(policy, f"LifecycleMiddleware(routes[{pattern!r}]")
-            for pattern, policy in (routes or {}).items()
-        }
+        self._http = as_end(http, "LifecycleMiddleware: http")
+        self._websocket = as_end(websocket, "LifecycleMiddleware: websocket")
+        self._routes = _read_routes(routes)
         self._answers = EndpointAnswers(lifecycle)
         self._paths = self._answers.paths
         self._works = lifecycle._works  # noqa: SLF001 - one library: the register is what a request costs
@@ -159,6 +160,23 @@ class LifecycleMiddleware:
         await refuse(
             scope, receive, send, "the application has not been started (no lifespan.startup)"
         )
+
+
+def _read_routes(routes: Mapping[str, Policy] | None) -> dict[str, End | None]:
+    if routes is not None and not isinstance(routes, Mapping):
+        raise SettingsError(
+            f"LifecycleMiddleware: routes={routes!r} is not a mapping: write routes={{'/events': 'end'}}"
+        )
+    for pattern in routes or {}:
+        if not str(pattern).startswith(("/", "*")):
+            raise SettingsError(
+                f"LifecycleMiddleware: routes[{pattern!r}] fits no path: patterns begin with a slash, like '/events'"
+                " or '/feed/*'"
+            )
+    return {
+        pattern: as_end(policy, f"LifecycleMiddleware: routes[{pattern!r}]")
+        for pattern, policy in (routes or {}).items()
+    }
 
 
 async def _run_in_asyncio(app: App, work: Work, scope: Scope, receive: Receive, send: Send) -> None:
