@@ -207,7 +207,7 @@ class Start:
             if stands:
                 self._stands(attempt)
             self._record.note(record)
-            if record.outcome == "failed":
+            if record.outcome in ("failed", "stuck"):
                 self._record.fail(ExitStatus.HOOK_FAILED, "hook failed", attempt.error)
 
     def _stands(self, attempt: Attempt) -> None:
