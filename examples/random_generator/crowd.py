@@ -55,8 +55,10 @@ class Crowd:
 
     def hear_of_the_stop(self, at: float) -> None:
         """The load goes on for a second, as in a cluster whose routers do not know yet."""
+        others, self._going = self._going, []
         for what, generator in self._load.items():
             self._go(generator.result(what, at))
+        self._going += others
 
     async def fates(self) -> list[Fate]:
         """What became of all of them."""
@@ -67,7 +69,7 @@ class Crowd:
         fates.append(
             Fate("background work", done, not done, f"{written} of {NUMBERS} numbers written")
         )
-        return sorted(fates, key=lambda fate: -fate.served)
+        return fates
 
     def _go(self, client: Coroutine[Any, Any, Fate]) -> None:
         async def go() -> Fate:

@@ -147,6 +147,7 @@ class Play:
         self.line.heading("Served and lost")
         rows = [(fate.what, int(fate.served), int(fate.lost), fate.remark) for fate in fates]
         self.line.table(("", "served", "lost", ""), rows)
+        self.faults += [f"{what}: {lost} lost" for what, _, lost, _ in rows if lost]
         grace = self.manifest.grace
         self.line.heading(f"The grace period: {seconds:.1f} s of {grace:g} s used")
         spent = [
@@ -156,7 +157,6 @@ class Play:
         ]
         rest = seconds - sum(part.seconds for part in spent)
         self.line.purse([*spent, Part("x", "exit of the server", "cyan", rest)], grace)
-        self.faults += [f"{fate.what}: {fate.lost} lost" for fate in fates if fate.lost]
 
 
 @asynccontextmanager
@@ -227,7 +227,7 @@ def main() -> int:
         return 128 + signal.SIGINT
     line.print("")
     if faults:
-        line.print(line.paint("red", f"Not as promised: {'; '.join(faults)}."))
+        line.print(line.paint("red", "\n  - ".join(["Not as promised:", *faults])))
         return 1
     line.print(line.paint("green", "Nothing was lost, and the application exited with 0."))
     return 0

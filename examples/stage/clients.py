@@ -31,10 +31,11 @@ async def ask(client: httpx.AsyncClient, what: str, path: str) -> Fate:
     """One request that takes its time."""
     try:
         answer = await client.get(path)
-        answer.raise_for_status()
     except httpx.HTTPError as error:
         return Fate(what, 0, 1, f"{type(error).__name__}: {error}")
-    return Fate(what, 1, 0, f"{answer.status_code} after {answer.elapsed.total_seconds():.1f} s")
+    good = answer.is_success
+    seconds = answer.elapsed.total_seconds()
+    return Fate(what, good, not good, f"{answer.status_code} after {seconds:.1f} s")
 
 
 async def listen(client: httpx.AsyncClient, what: str, path: str) -> Fate:
