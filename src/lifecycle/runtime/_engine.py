@@ -317,6 +317,10 @@ class Engine:
             record = await self._settle(attempt, ends_at(), waiting)
         self.record.note(record)
         if record.outcome != "ok":
+            if attempt.error is not None:
+                attempt.error.add_note(
+                    f"{attempt.hook} {record.outcome} after {record.seconds:.2f} s"
+                )
             self.record.fail(
                 ExitStatus.HOOK_FAILED,
                 "hook failed",
