@@ -133,6 +133,22 @@ def test_what_is_lost_is_said_and_is_the_exit_status(tmp: Path, tmp_path: Path) 
     assert left_behind(tmp) == []
 
 
+def test_an_application_that_does_not_start_ends_the_play_with_its_output(
+    tmp: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    with (tmp_path / "examples/random_generator/app.py").open("a") as app:
+        app.write("open('/no/such/file')\n")
+    with demo(tmp, root=tmp_path) as process:
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 1, output
+    assert "\n  FileNotFoundError: [Errno 2] No such file or directory: '/no/such/file'\n" in output
+    assert output.endswith(
+        "\nNot as promised:\n  - the application exited with 1 before it listened\n"
+    )
+    assert left_behind(tmp) == []
+
+
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM], ids=lambda which: which.name)
 def test_an_interrupted_play_leaves_nothing_behind(tmp: Path, which: signal.Signals) -> None:
     with demo(tmp) as process:
