@@ -29,10 +29,10 @@ class Endpoints:
                 not isinstance(path, str)
                 or not path.startswith("/")
                 or path.startswith("//")
-                or "?" in path
+                or {"?", "#"} & set(path)
             ):
                 raise SettingsError(
-                    f"Endpoints({field.name}={path!r}) is not a path: write it like '/{field.name}', or None to switch"
+                    f"Endpoints({field.name}={path!r}) is not a path: write it like {field.default!r}, or None to switch"
                     " it off"
                 )
             if path in seen:
