@@ -22,6 +22,8 @@ from examples.stage.load import Result
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
+AS_PID_1 = ["unshare", "--pid", "--fork", "--kill-child"]
+"""In a process namespace of its own, as in a container. Needs root, or a kernel that lets users make namespaces."""
 START_TIMEOUT = 20.0
 POLL = 0.02
 
@@ -73,8 +75,11 @@ def environment(**added: str) -> dict[str, str]:
 class Server:
     """A running server command. `running` makes one."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], port: int, folder: Path, *, inside: bool = False
+    ) -> None:
         self.process = process
+        self._inside = inside
         self.port = port
         self._folder = folder
 
@@ -114,7 +119,15 @@ class Server:
 
     def terminate(self) -> None:
         """SIGTERM to the first process only, as a container runtime does it."""
-        self.process.send_signal(signal.SIGTERM)
+        os.kill(self.pid, signal.SIGTERM)
+
+    @property
+    def pid(self) -> int:
+        """The server's, as seen from here."""
+        if not self._inside:
+            return self.process.pid
+        task = Path(f"/proc/{self.process.pid}/task/{self.process.pid}")
+        return int((task / "children").read_text())
 
     def wait(self, timeout: float = 15) -> int:
         """The exit status; negative if a signal ended it."""
@@ -155,10 +168,13 @@ def end_group(leader: subprocess.Popen[Any]) -> None:
 
 
 @contextmanager
-def running(
-    command: Sequence[str], app: str, *, workers: int = 1, **settings: str
+def launched(
+    command: Sequence[str], app: str, *, inside: Sequence[str] = (), **settings: str
 ) -> Iterator[Server]:
-    """`command` with `{app}` and `{port}` filled in, from when all its workers serve; `settings` go into the environment."""
+    """`command` with `{app}` and `{port}` filled in, as soon as it runs; `settings` go into its environment.
+
+    `inside` is a command that runs it, as its only child, and passes its exit status on: `AS_PID_1`, for one.
+    """
     port = free_port()
     filled = [word.format(app=app, port=port) for word in command]
     with tempfile.TemporaryDirectory() as name:
@@ -170,7 +186,7 @@ def running(
         )
         with (folder / "output").open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", *filled],
+                [*inside, sys.executable, "-m", *filled],
                 cwd=ROOT,
                 env=env,
                 stdin=subprocess.DEVNULL,
@@ -179,12 +195,20 @@ def running(
                 start_new_session=True,
             )
         try:
-            server = Server(process, port, folder)
-            server.wait_for("started", times=workers)
-            server.wait_until_answering()
-            yield server
+            yield Server(process, port, folder, inside=bool(inside))
         finally:
             end_group(process)
+
+
+@contextmanager
+def running(
+    command: Sequence[str], app: str, *, workers: int = 1, **settings: str
+) -> Iterator[Server]:
+    """The same, from when all its workers serve."""
+    with launched(command, app, **settings) as server:
+        server.wait_for("started", times=workers)
+        server.wait_until_answering()
+        yield server
 
 
 class Load:
