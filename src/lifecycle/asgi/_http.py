@@ -61,7 +61,10 @@ def is_http1(scope: Scope) -> bool:
 def route_path(scope: Scope) -> str:
     """The path inside the application: without the root path that servers and mounts put before it."""
     path: str = scope["path"]
-    root: str = scope.get("root_path", "").rstrip("/")
+    root: str | None = scope.get("root_path")
+    if not root:
+        return path  # nearly always
+    root = root.rstrip("/")
     if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
         return path[len(root) :] or "/"
     return path

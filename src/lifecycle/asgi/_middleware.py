@@ -7,7 +7,6 @@ way; `send` is wrapped only from the lame duck on, and on routes that asked for 
 import asyncio
 import logging
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from typing import Any
 
 import anyio
@@ -25,9 +24,10 @@ from lifecycle.asgi._http import (
     route_path,
 )
 from lifecycle.asgi._lifespan import Lifespan
+from lifecycle.asgi._policies import RoutePolicies
 from lifecycle.asgi._streams import EndingStream
 from lifecycle.asgi._websockets import Connection
-from lifecycle.core import AlreadyStartedError, End, Endpoints, Policy, SettingsError, as_end
+from lifecycle.core import AlreadyStartedError, Endpoints, Policy, SettingsError, as_end
 from lifecycle.runtime import Engine, Lifecycle, Work
 
 logger = logging.getLogger("lifecycle")
@@ -72,7 +72,7 @@ class LifecycleMiddleware:
             lifecycle.endpoints = endpoints
         self._http = as_end(http, "LifecycleMiddleware: http")
         self._websocket = as_end(websocket, "LifecycleMiddleware: websocket")
-        self._routes = _read_routes(routes)
+        self._routes = None if routes is None else RoutePolicies(routes)
         self._answers = EndpointAnswers(lifecycle)
         self._paths = self._answers.paths
         self._works = lifecycle._works  # noqa: SLF001 - one library: the register is what a request costs
@@ -93,7 +93,7 @@ class LifecycleMiddleware:
             await self.app(scope, receive, send)
             return
         engine = self._engine
-        if engine is None or not engine.promises.accepts:
+        if engine is None or not engine.record.promises.accepts:
             await self._refuse(scope, receive, send, engine)
             return
         state = scope.get("state")
@@ -110,26 +110,33 @@ class LifecycleMiddleware:
     async def _serve(
         self, work: Work, engine: Engine, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        if scope["type"] == "websocket":
-            end = self._policy(scope, self._websocket) if self._routes else self._websocket
+        is_http = scope["type"] == "http"
+        end = self._http if is_http else self._websocket
+        if self._routes is not None:
+            end = self._routes.end(route_path(scope), end)
+        if not is_http:
             await Connection(end, receive, send).run(self.app, work, engine, scope)
             return
-        if engine.promises.closes and is_http1(scope):
+        if engine.record.promises.closes and is_http1(scope):
             send = closing(send)
-        end = self._policy(scope, self._http) if self._routes else self._http
         if end is not None:
             await EndingStream(end, receive, send).run(self.app, work, engine, scope)
-        elif engine.loop.is_asyncio:
-            await _run_in_asyncio(self.app, work, scope, receive, send)
-        else:
+            return
+        if not engine.loop.is_asyncio:
             await _run_in_scope(self.app, work, scope, receive, send)
-
-    def _policy(self, scope: Scope, default: End | None) -> End | None:
-        path = route_path(scope)
-        for pattern, end in self._routes.items():
-            if fnmatchcase(path, pattern):
-                return end
-        return default
+            return
+        # A cancel scope for each request would cost more than the rest together; the task is there anyway. Asked for
+        # by its loop: Python 3.11 makes a system call to find out which loop runs.
+        task = asyncio.current_task(engine.loop.native)
+        assert task is not None, "requests are served in the loop that the lifespan ran in"  # noqa: S101 - true of every server on asyncio
+        work.cancel = task.cancel
+        try:
+            await self.app(scope, receive, send)
+        except asyncio.CancelledError:
+            if not work.cut:
+                raise
+            task.uncancel()
+            await cut_short(scope, send)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         lifespan = Lifespan(self.app, self.lifecycle, self._answers, scope)
@@ -160,37 +167,6 @@ class LifecycleMiddleware:
         await refuse(
             scope, receive, send, "the application has not been started (no lifespan.startup)"
         )
-
-
-def _read_routes(routes: Mapping[str, Policy] | None) -> dict[str, End | None]:
-    if routes is not None and not isinstance(routes, Mapping):
-        raise SettingsError(
-            f"LifecycleMiddleware: routes={routes!r} is not a mapping: write routes={{'/events': 'end'}}"
-        )
-    for pattern in routes or {}:
-        if not str(pattern).startswith(("/", "*")):
-            raise SettingsError(
-                f"LifecycleMiddleware: routes[{pattern!r}] fits no path: patterns begin with a slash, like '/events'"
-                " or '/feed/*'"
-            )
-    return {
-        pattern: as_end(policy, f"LifecycleMiddleware: routes[{pattern!r}]")
-        for pattern, policy in (routes or {}).items()
-    }
-
-
-async def _run_in_asyncio(app: App, work: Work, scope: Scope, receive: Receive, send: Send) -> None:
-    # A cancel scope for each request would cost more than the rest together; the task is there anyway.
-    task = asyncio.current_task()
-    assert task is not None, "an ASGI application runs in a task"  # noqa: S101 - true of every server on asyncio
-    work.cancel = task.cancel
-    try:
-        await app(scope, receive, send)
-    except asyncio.CancelledError:
-        if not work.cut:
-            raise
-        task.uncancel()
-        await cut_short(scope, send)
 
 
 async def _run_in_scope(app: App, work: Work, scope: Scope, receive: Receive, send: Send) -> None:

@@ -16,6 +16,7 @@ class Loop:
 
     def __init__(self) -> None:
         native: Any = anyio.lowlevel.current_token().native_token
+        self.native = native
         self.is_asyncio: bool = hasattr(native, "call_soon_threadsafe")
         # Not `anyio.current_time`: work in flight is timed in threads as well, where no loop runs.
         self.now = native.time if self.is_asyncio else _trio_clock().current_time
