@@ -8,8 +8,10 @@ import pytest
 
 from tests.support.clock import backend, flow_during_threads
 
-# A deadline per example measures the machine, not the code.
-hypothesis.settings.register_profile("house", deadline=None)
+# A deadline per example, or for making one, measures the machine and not the code.
+hypothesis.settings.register_profile(
+    "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("house")
 
 
