@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lifecycle.core import HOOKS_RESERVE, Budget, BudgetError, SettingsError, divide, share
+from lifecycle.core import HOOKS_RESERVE, Budget, BudgetError, SettingsError, Turns, divide
 
 graces = st.floats(0.001, 7 * 24 * 3600)
 durations = st.floats(0, 7 * 24 * 3600)
@@ -149,32 +149,36 @@ def test_the_drain_timeout_that_an_error_asks_for_fits(
 
 
 def test_the_last_hook_may_take_all_that_is_left() -> None:
-    assert share(5, 1) == 5
-    assert share(5, 0) == 5
+    assert Turns.of(5, 1).share(5, 1) == 5
+    assert Turns.of(5, 0).share(5, 0) == 5
 
 
 def test_hooks_that_wait_have_up_to_a_second_set_aside() -> None:
-    assert share(5, 2) == 4
-    assert share(5, 3) == pytest.approx(5 - 2 * 5 / 6)
+    assert Turns.of(5, 2).share(5, 2) == 4
+    assert Turns.of(5, 3).share(5, 3) == pytest.approx(5 - 2 * 5 / 6)
 
 
 def test_of_nothing_everybody_gets_nothing() -> None:
-    assert share(0, 3) == share(-1, 3) == share(-1, 1) == 0
+    for left in (0, -1):
+        assert Turns.of(left, 3).share(left, 3) == Turns.of(left, 1).share(left, 1) == 0
+
+
+def test_a_purse_that_has_shrunk_is_shared_equally() -> None:
+    assert Turns.of(20, 4).share(2, 4) == 0.5
 
 
 @given(st.floats(0, 1e6), st.integers(1, 1000))
-def test_hooks_that_all_overrun_still_get_a_turn_each(remaining: float, waiting: int) -> None:
-    left = remaining
-    for others in range(waiting, 0, -1):
-        turn = share(left, others)
-        assert 0 <= turn <= left
-        assert turn > 0 or left == 0 or remaining < 1e-100
+def test_hooks_that_all_overrun_still_get_the_part_that_was_set_aside(
+    purse: float, hooks: int
+) -> None:
+    left, turns = purse, Turns.of(purse, hooks)
+    for waiting in range(hooks, 0, -1):
+        turn = turns.share(left, waiting)
+        assert turn >= turns.aside * (1 - 1e-6)
         left -= turn
     assert left == pytest.approx(0, abs=1e-6)
 
 
 @given(st.floats(0.01, 1e6), st.integers(1, 1000))
-def test_one_hook_may_use_half_of_the_purse_however_many_wait(
-    remaining: float, waiting: int
-) -> None:
-    assert share(remaining, waiting) >= remaining / 2
+def test_one_hook_may_use_half_of_the_purse_however_many_wait(purse: float, hooks: int) -> None:
+    assert Turns.of(purse, hooks).share(purse, hooks) >= purse / 2

@@ -3,8 +3,8 @@
 from lifecycle.core._budget import (
     HOOKS_RESERVE,
     Budget,
+    Turns,
     divide,
-    share,
 )
 from lifecycle.core._endpoints import Endpoints
 from lifecycle.core._errors import (
@@ -117,6 +117,7 @@ __all__ = [
     "Trigger",
     "TriggerError",
     "TriggerTimeoutError",
+    "Turns",
     "Verdict",
     "armed",
     "as_end",
@@ -129,7 +130,6 @@ __all__ = [
     "parse_gateways",
     "parse_own_addresses",
     "read_settings",
-    "share",
     "shutdown_order",
     "side_by_side",
 ]

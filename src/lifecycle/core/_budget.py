@@ -22,6 +22,8 @@ HOOKS_RESERVE: Final = 5.0
 MARGIN_LEAST: Final = 1.0
 MARGIN_SHARE: Final = 0.05
 """The exit and the report come this much before SIGKILL: the kubelet's own clock counts in whole seconds."""
+TURN_MOST: Final = 1.0
+"""Seconds set aside for each hook that waits for its turn: enough for one that behaves."""
 DELAY_MOST: Final = 5.0
 DELAY_SHARE: Final = 1 / 6
 """Routers usually let go within this time of the deletion; a sixth leaves most of a short purse to the drain."""
@@ -108,12 +110,25 @@ def _enough(parts: float, *, derived: bool) -> int:
     return math.floor(seconds) + 1
 
 
-def share(remaining: float, waiting: int) -> float:
-    """Seconds that the next of `waiting` hooks may take of `remaining`, so that each later one still gets a turn.
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """How hooks that run one after another share one purse, so that none costs a later one its turn.
 
-    Half of the purse is set aside in equal parts, at most 1 s each: a hook that behaves may still use most of it.
+    Half of the purse at the beginning is set aside in equal parts, at most 1 s each: a hook that behaves may still use
+    most of it, and however many overrun, the last one gets its part.
     """
-    if waiting <= 1:
-        return max(0.0, remaining)
-    aside = min(1.0, remaining / (2 * waiting))
-    return max(0.0, remaining - (waiting - 1) * aside)
+
+    aside: float
+    """Seconds for each that waits."""
+
+    @classmethod
+    def of(cls, purse: float, hooks: int) -> "Turns":
+        """`purse` seconds for so many `hooks`."""
+        return cls(min(TURN_MOST, max(0.0, purse) / (2 * max(hooks, 1))))
+
+    def share(self, remaining: float, waiting: int) -> float:
+        """Seconds of the `remaining` ones that the next of `waiting` hooks may take."""
+        if waiting <= 1:
+            return max(0.0, remaining)
+        # The purse may have shrunk (somebody forced the stop): then all are equal.
+        return max(0.0, remaining - (waiting - 1) * self.aside, remaining / waiting)

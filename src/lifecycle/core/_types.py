@@ -11,6 +11,7 @@ class StopSource(StrEnum):
     """Who asked for the stop."""
 
     SIGNAL = "signal"
+    """SIGTERM, SIGINT or SIGQUIT."""
     ENDPOINT = "endpoint"
     """preStop: the `/shutdown` endpoint."""
     WORKER = "worker"

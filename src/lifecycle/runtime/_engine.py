@@ -27,9 +27,9 @@ from lifecycle.core import (
     Settings,
     StopRequest,
     StopSource,
+    Turns,
     divide,
     in_order,
-    share,
     shutdown_order,
 )
 from lifecycle.runtime._attempt import PATIENCE, Attempt, Resource
@@ -244,9 +244,12 @@ class Engine:
 
     async def _run_pre_stop_hooks(self, done: anyio.Event) -> None:
         hooks = in_order(self._of(Kind.PRE_STOP))
+        turns = Turns.of(self.purse.pre_stop_ends_at() - self.loop.now(), len(hooks))
         for index, hook in enumerate(hooks):
             attempt = Attempt(hook, self.request)
-            await self._run_stop_hook(attempt, self.purse.pre_stop_ends_at, len(hooks) - index)
+            await self._run_stop_hook(
+                attempt, self.purse.pre_stop_ends_at, turns, len(hooks) - index
+            )
         done.set()
 
     async def _drain(self) -> None:
@@ -290,9 +293,10 @@ class Engine:
 
     async def _shut_down(self) -> None:
         hooks = shutdown_order(self._hooks, self.start.started)
+        turns = Turns.of(self.purse.hooks_end_at() - self.loop.now(), len(hooks))
         for index, hook in enumerate(hooks):
             attempt = self.start.resources.get(hook) or Attempt(hook)
-            await self._run_stop_hook(attempt, self.purse.hooks_end_at, len(hooks) - index)
+            await self._run_stop_hook(attempt, self.purse.hooks_end_at, turns, len(hooks) - index)
         self.record.not_run(hook for hook in self._of(Kind.SHUTDOWN) if hook not in hooks)
         self.record.close(
             exit_code=self._exit_code,
@@ -302,7 +306,7 @@ class Engine:
         )
 
     async def _run_stop_hook(
-        self, attempt: Attempt, ends_at: Callable[[], float], waiting: int
+        self, attempt: Attempt, ends_at: Callable[[], float], turns: Turns, waiting: int
     ) -> None:
         if isinstance(attempt, Resource):
             attempt.leave()
@@ -311,10 +315,12 @@ class Engine:
         record = None
         if not self.purse.forced.is_set():
             with self.purse.until(math.inf):
-                record = await self._settle(attempt, ends_at(), waiting)
+                record = await self._settle(
+                    attempt, turns.share(ends_at() - self.loop.now(), waiting)
+                )
         if record is None:
             # Forced, now or before: what is left is less.
-            record = await self._settle(attempt, ends_at(), waiting)
+            record = await self._settle(attempt, turns.share(ends_at() - self.loop.now(), waiting))
         self.record.note(record)
         if record.outcome != "ok":
             if attempt.error is not None:
@@ -330,8 +336,7 @@ class Engine:
                 seconds=round(record.seconds, 3),
             )
 
-    async def _settle(self, attempt: Attempt, ends_at: float, waiting: int) -> HookRecord:
-        allowance = share(max(ends_at - self.loop.now(), 0.0), waiting)
+    async def _settle(self, attempt: Attempt, allowance: float) -> HookRecord:
         # Cleaning up after the cancellation is paid out of the hook's own share, else it would cost the next one its turn.
         patience = min(PATIENCE, allowance / 4)
         allowance -= patience
