@@ -159,19 +159,22 @@ class Start:
             await self._run(batch[0])
             return
         failures: list[StartError] = []
-        async with anyio.create_task_group() as group:
 
-            async def one(hook: Hook) -> None:
-                try:
-                    await self._run(hook)
-                except StartError as error:
-                    failures.append(error)
-                    group.cancel_scope.cancel()
+        async def one(hook: Hook) -> None:
+            try:
+                await self._run(hook)
+            except StartError as error:
+                failures.append(error)
+                group.cancel_scope.cancel()
 
-            for hook in batch:
-                group.start_soon(one, hook)
-        if failures:
-            raise failures[0]
+        try:
+            async with anyio.create_task_group() as group:
+                for hook in batch:
+                    group.start_soon(one, hook)
+        finally:
+            # Also when the start is being cut short: what failed before that has failed.
+            if failures:
+                raise failures[0]
 
     async def _run(self, hook: Hook, argument: object = None) -> None:
         if hook.kind is Kind.POST_START:
