@@ -1,5 +1,6 @@
 """What is judged from a stat alone."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -44,6 +45,24 @@ def test_a_file_system_with_whole_seconds_costs_no_trigger() -> None:
 
 def test_an_older_file_is_stale_by_as_much_as_it_is_older() -> None:
     assert seconds_too_old(ns(START - 12.25), START) == pytest.approx(12.25, abs=1e-3)
+
+
+def test_a_stamp_changes_when_a_file_is_written_to_touched_or_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "done"
+    path.write_text("Wake up!")
+    os.utime(path, ns=(0, 0))
+    stamps = [Stamp.of(path.stat()), Stamp.of(path.stat())]
+    os.utime(path, ns=(0, 1))
+    stamps.append(Stamp.of(path.stat()))
+    path.write_text("Wake up, please!")
+    os.utime(path, ns=(0, 1))
+    stamps.append(Stamp.of(path.stat()))
+    (tmp_path / "new").write_text("Wake up, please!")
+    os.utime(tmp_path / "new", ns=(0, 1))
+    (tmp_path / "new").rename(path)
+    stamps.append(Stamp.of(path.stat()))
+    assert stamps[0] == stamps[1]
+    assert len(set(stamps)) == 4
 
 
 def test_a_file_is_settled_when_nobody_touched_it_for_long_enough() -> None:
