@@ -5,8 +5,8 @@ import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-import tables  # noqa: E402 - it lies beside this file, where Sphinx does not look
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+import tables  # noqa: E402 - it lies beside this file, where Sphinx does not look; what it shows, in `tests` above
 
 tables.write()
 

@@ -4,6 +4,7 @@
 """
 
 import ast
+import functools
 import inspect
 import itertools
 import sys
@@ -12,9 +13,23 @@ from pathlib import Path
 
 import diagram
 
-from lifecycle.core import EXTERNAL, PROMISES, SETTINGS, TABLE, Event, ExitStatus, Phase
+from lifecycle.cli import _stop, _trigger
+from lifecycle.core import (
+    EXTERNAL,
+    PROMISES,
+    SETTINGS,
+    TABLE,
+    Event,
+    ExitStatus,
+    Phase,
+    StopSource,
+    divide,
+)
+from tests.process._support_table import SUPPORT
 
 GENERATED = Path(__file__).parent / "_generated"
+GRACE_PERIODS = (10, 15, 30, 60, 120, 300)
+"""Seconds: what manifests usually say."""
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -81,6 +96,56 @@ def errors() -> str:
     return f"```text\n{drawing[drawing.index('LifecycleError') :]}\n```\n"
 
 
+def budgets() -> str:
+    """How usual grace periods are divided, in Kubernetes and with nothing else set."""
+    head = (
+        "`terminationGracePeriodSeconds`",
+        "Lame duck",
+        "Drain",
+        "Shutdown hooks",
+        "Margin",
+        "Gone after",
+    )
+    return table(head, map(_budget, GRACE_PERIODS))
+
+
+def _budget(grace: int) -> Iterator[str]:
+    budget = divide(grace=grace)
+    yield str(grace)
+    for part in (budget.delay, budget.drain, budget.hooks, budget.margin, budget.deadline):
+        yield f"{part:.1f}"
+
+
+def sources() -> str:
+    """Who may ask for the stop."""
+    meanings = attribute_docstrings(StopSource)
+    rows = ((f"`{source.value}`", meanings[source.name]) for source in StopSource)
+    return table(("Source", "Who asked"), rows)
+
+
+def servers() -> str:
+    """What works under which server command: the promises that `tests/process` holds."""
+    rows = (
+        (
+            row.server,
+            f"`{row.command.format(app='app:app', port=8000)}`",
+            "nothing lost" if row.by_signal else "**requests are lost**",
+            "nothing lost" if row.by_pre_stop else "**requests are lost**",
+            row.remark,
+        )
+        for row in SUPPORT
+    )
+    return table(
+        ("Server", "Command", "SIGTERM alone", "preStop, then SIGTERM", "Remark"),
+        rows,
+    )
+
+
+def usage(text: str) -> str:
+    """What a command says of itself."""
+    return f"```text\n{text}```\n"
+
+
 def attribute_docstrings(cls: type) -> dict[str, str]:
     """The string below each assignment in the body of `cls`: Python itself forgets them."""
     (definition,) = ast.parse(inspect.getsource(cls)).body
@@ -109,12 +174,17 @@ def states() -> str:
 
 
 FILES = {
+    "budgets.md": budgets,
     "errors.md": errors,
     "exit-statuses.md": exit_statuses,
     "moves.md": moves,
     "phases.md": phases,
+    "servers.md": servers,
     "settings.md": settings,
+    "sources.md": sources,
     "states.svg": states,
+    "usage-stop.md": functools.partial(usage, _stop.HELP),
+    "usage-trigger.md": functools.partial(usage, _trigger.HELP),
 }
 
 

@@ -56,7 +56,17 @@ $ python -c "print(open('settings.toml').read())"
 ```
 
 ```console
+$ python -c "print('  0.20 s, and   12.5 s')"
+0.25 s, and 9.75 s
+```
+
+```console
 $ kubectl delete pod
+```
+
+```console
+# the second terminal
+$ lifecycle stop --timeout 0
 ```
 """
 
