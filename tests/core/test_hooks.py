@@ -299,20 +299,34 @@ def test_what_only_its_call_could_tell_is_taken_for_sync(function: Callable[...,
 
 @every_kind
 @pytest.mark.parametrize(
-    "timeout", [0, -1, -0.5, float("nan"), float("inf"), float("-inf"), True, "3", b"3", [3]]
+    "timeout",
+    [0, -1, -0.5, float("nan"), float("inf"), float("-inf"), True, "3", b"3", [3], 604801, 10**400],
 )
 def test_a_timeout_is_seconds_above_zero(kind: Kind, timeout: object) -> None:
     with pytest.raises(
         RegistrationError,
-        match=rf"^@life\.{kind}\(timeout={re.escape(repr(timeout))}\) at app\.py:7: a timeout is seconds above 0, "
-        "or None$",
+        match=rf"^@life\.{kind}\(timeout={re.escape(repr(timeout))}\) at app\.py:7: a timeout is seconds above 0 "
+        r"and up to a week \(604800\), or None$",
     ):
         make_hook(kind, plain, WHERE, timeout=timeout)
 
 
-@pytest.mark.parametrize("timeout", [None, 1, 0.25, 10**400])
+@pytest.mark.parametrize("timeout", [None, 1, 0.25, 604800])
 def test_a_usable_timeout_is_kept(timeout: float | None) -> None:
     assert make_hook(Kind.STARTUP, plain, WHERE, timeout=timeout).timeout == timeout
+
+
+@pytest.mark.parametrize("flag", ["concurrent", "essential", "finish"])
+@pytest.mark.parametrize("value", [None, 0, 1, "no", "true", plain])
+def test_a_flag_is_true_or_false(flag: str, value: object) -> None:
+    wrong: dict[str, Any] = {flag: value}
+    right: dict[str, Any] = {flag: True}
+    with pytest.raises(
+        RegistrationError,
+        match=rf"^@life\.task\({flag}={re.escape(repr(value))}\) at app\.py:7: write True or False$",
+    ):
+        make_hook(Kind.TASK, plain, WHERE, **wrong)
+    assert getattr(make_hook(Kind.TASK, plain, WHERE, **right), flag) is True
 
 
 def test_a_bare_name_in_after_is_refused_with_the_tuple_that_was_meant() -> None:

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any, Final
 
 from lifecycle.core._errors import HookOrderError, RegistrationError
+from lifecycle.core._settings import LONGEST
 
 Function = Callable[..., Any]
 
@@ -105,11 +106,17 @@ def _check_options(kind: Kind, where: str, options: dict[str, Any]) -> None:
     if timeout is not None and (
         isinstance(timeout, bool)
         or not isinstance(timeout, (int, float))
-        or not 0 < timeout < float("inf")
+        or not 0 < timeout <= LONGEST
     ):
         raise RegistrationError(
-            f"@life.{kind}(timeout={timeout!r}) at {where}: a timeout is seconds above 0, or None"
+            f"@life.{kind}(timeout={timeout!r}) at {where}: a timeout is seconds above 0 and up to a week"
+            f" ({LONGEST:.0f}), or None"
         )
+    for flag in ("concurrent", "essential", "finish"):
+        if not isinstance(options.get(flag, False), bool):
+            raise RegistrationError(
+                f"@life.{kind}({flag}={options[flag]!r}) at {where}: write True or False"
+            )
     after = options.get("after", ())
     if isinstance(after, str):
         raise RegistrationError(
