@@ -389,6 +389,11 @@ def check_the_way_down(plan: Plan, story: Story) -> None:
     moments_up = [story.up[name] for name in paired]
     assert moments_up == sorted(moments_up, reverse=True), "last started first"
     assert len(story.down) == len(set(story.down))
+    stands = True
+    for name, part in parts.items():
+        if part.form == "shutdown alone":
+            assert (name in story.down) == stands, "it has its turn if all before it has started"
+        stands = stands and (not part.starts or name in story.up)
     assert len(story.pre_stop) == len(set(story.pre_stop))
 
 
@@ -402,6 +407,7 @@ def check_everybodys_turn(plan: Plan, story: Story) -> None:
         "hooks that fail, hang or ignore us cost nobody else their turn"
     )
     if Phase.LAME_DUCK in entered and not any(ask.how == "force" for ask in plan.asks):
+        # Those that fail, hang or ignore their cancellation cost nobody else their turn.
         assert story.pre_stop == [f"pre-stop {index}" for index in range(len(plan.pre_stop))]
 
 
