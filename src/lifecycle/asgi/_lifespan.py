@@ -36,6 +36,8 @@ class Lifespan:
         self._lifecycle = lifecycle
         self._answers = answers
         self._inner = InnerLifespan(app, scope, lifecycle)
+        self.last_word: str | None = None
+        """What the server still waits to hear. Said when all else is done, because hypercorn cancels who has said it."""
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Host]:
@@ -72,12 +74,13 @@ class Lifespan:
             self._answers.workers = workers
             group.start_soon(self._leave, host, link)
             await send({"type": "lifespan.startup.complete"})
+            group.start_soon(host.interpose_again)
             await receive()
             engine.stop("lifespan.shutdown", StopSource.SERVER)
             await engine.over.wait()
             group.cancel_scope.cancel()
         link.leave_behind(engine.record.report.exit_status or 0)
-        await send({"type": "lifespan.shutdown.complete"})
+        self.last_word = "lifespan.shutdown.complete"
 
     async def _leave(self, host: Host, link: ServerLink) -> None:
         await host.engine.over.wait()

@@ -145,6 +145,8 @@ class LifecycleMiddleware:
                 self._engine, self._shared = host.engine, lifespan.state
                 self._works = host.engine.works
                 await lifespan.speak(host, receive, send)
+            if lifespan.last_word is not None:
+                await send({"type": lifespan.last_word})
         except AlreadyStartedError as error:
             # Raised on, it would look to the server like an application without a lifespan, which it serves all the same.
             logger.critical("%s", error)

@@ -5,6 +5,7 @@ does with them was found by trying; `docs/reference/servers.md` has the table.
 """
 
 import asyncio
+import functools
 import logging
 import multiprocessing
 import os
@@ -20,6 +21,8 @@ from lifecycle.runtime import Host
 
 logger = logging.getLogger("lifecycle")
 
+SIGTERM_PATIENCE = 1.0
+"""Seconds for the platform's SIGTERM, once `/shutdown` was answered, before a server is left to end without it."""
 PARENT_PATIENCE = 2.0
 """Seconds for a server's parent to pass SIGTERM on to us, before we leave without it."""
 
@@ -82,11 +85,20 @@ class ServerLink:
             # The one who answers tells the parent, once all are done; a parent would replace a worker that just ends.
             with anyio.move_on_after(host.engine.purse.remaining):
                 await host.terminated.wait()
-        elif self.parent is not None and source is StopSource.ENDPOINT:
-            logger.info("asking the server's parent process to stop", extra={"parent": self.parent})
-            os.kill(self.parent, signal.SIGTERM)
-            with anyio.move_on_after(PARENT_PATIENCE):
+        elif source is StopSource.ENDPOINT and not (
+            self._server is not None and self.parent is None
+        ):
+            # The platform's SIGTERM follows its preStop hook at once: it must not meet a process, or a parent, whose
+            # interpreter is past handling signals. Of a uvicorn that is alone we see to that ourselves, to the end.
+            with anyio.move_on_after(SIGTERM_PATIENCE):
                 await host.terminated.wait()
+            if self.parent is not None and not host.terminated.is_set():
+                logger.info(
+                    "asking the server's parent process to stop", extra={"parent": self.parent}
+                )
+                os.kill(self.parent, signal.SIGTERM)
+                with anyio.move_on_after(PARENT_PATIENCE):
+                    await host.terminated.wait()
         if self._server is not None:
             # Not through its handler: uvicorn would raise the signal once more at its end, and die of it with 143.
             self._server.should_exit = True
@@ -94,8 +106,9 @@ class ServerLink:
             return
         elif not self._host.engine.loop.is_asyncio:
             # A trio server without a handler of its own (hypercorn --workers 0 -k trio) stops for KeyboardInterrupt.
-            host.relay.restore()
-            signal.raise_signal(signal.SIGINT)
+            # Raised in this task it would end this task only: trio hands it to the server's from outside any task.
+            host.relay.restore(deaf_to_sigterm=host.was_told())
+            host.engine.loop.call_soon(functools.partial(signal.raise_signal, signal.SIGINT))
         elif self.parent is None:
             host.relay.restore()
             signal.raise_signal(signal.SIGTERM)

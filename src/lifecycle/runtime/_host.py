@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("lifecycle")
 
-INTERPOSE_AGAIN = (0.05, 0.5, 2.0)
+INTERPOSE_AGAIN = (0.005, 0.05, 0.5, 2.0)
 """Seconds after the start at which an event loop that was run anew (granian does so) may have taken its wake-up
 descriptor back."""
 
@@ -72,7 +72,6 @@ class Host:
                 await group.start(engine.live)
                 if self.relay.installed:
                     group.start_soon(self._listen)
-                    group.start_soon(self._interpose_again)
                 try:
                     yield engine
                     engine.stop("the application was closed", StopSource.SERVER)
@@ -180,7 +179,8 @@ class Host:
             for which, late in self.relay.take():
                 self._deliver(which, late)
 
-    async def _interpose_again(self) -> None:
+    async def interpose_again(self) -> None:
+        """Once the server goes on after its start: granian runs the loop anew, and uvloop takes its descriptor back."""
         for pause in INTERPOSE_AGAIN:
             await anyio.sleep(pause)
             self.relay.interpose()

@@ -39,6 +39,10 @@ class Loop:
             # The loop is closed: nobody is left who waits for what the function would tell.
             return
 
+    def call_soon(self, function: Callable[[], object]) -> None:
+        """Call `function` in the loop, outside any task."""
+        self._post(function)
+
 
 def _trio_clock() -> Any:
     return importlib.import_module("trio.lowlevel").current_clock()
