@@ -113,12 +113,19 @@ class Play:
         """preStop, then SIGTERM, under one deadline."""
         path = self.manifest.pre_stop
         self.line.note("kubelet", f"runs preStop: GET {path}")
-        hook = asyncio.create_task(self.pod.get(path, HOOK))
-        async with within(5, "the first change of phase"):
-            await self.log.until("phase changed", after="lame duck")
-        await self.probe("readiness", 503)
-        async with within(self.manifest.grace, "the answer to preStop"):
+        async with (
+            asyncio.TaskGroup() as group,
+            within(self.manifest.grace, "its answer to preStop"),
+        ):
+            hook = group.create_task(self.pod.get(path, HOOK))
+            heard = group.create_task(self.log.until("phase changed", after="lame duck"))
+            await asyncio.wait([hook, heard], return_when=asyncio.FIRST_COMPLETED)
+            if heard.done():
+                await self.probe("readiness", 503)
+            heard.cancel()
             answer = await hook
+        if answer.status not in (200, 500):
+            raise StageError(f"GET {path} was answered with {answer.status} {answer.body!r}")
         report: Record = json.loads(answer.body)
         self.line.note("kubelet", f"preStop is answered: {answer.status}, {report['outcome']}")
         self.expect("answer to preStop", answer.status, 200)

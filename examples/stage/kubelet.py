@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,8 +23,8 @@ HOOK: Final = "User-Agent: kube-lifecycle/1.36\r\nAccept: */*\r\nAccept-Encoding
 PROBE: Final = "User-Agent: kube-probe/1.36\r\nAccept: */*\r\nConnection: close"
 """The headers of a 1.36 kubelet, after `Host: podIP:port`."""
 POD_IP: Final = "127.0.0.1"
-LAST_WORDS: Final = 2.0
-"""Seconds between SIGTERM and SIGKILL that the kubelet grants when the hook has used up the grace period."""
+LONGEST_LINE: Final = 2**20
+"""Bytes of a line of output: a report may be long."""
 
 
 class StageError(Exception):
@@ -99,8 +98,11 @@ class Log:
     async def read(self, stream: asyncio.StreamReader) -> None:
         async for line in stream:
             self.text.append(line.decode(errors="replace").rstrip())
-            with suppress(ValueError):
+            try:
                 record = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(record, dict):
                 self.records.append(record)
                 self.follow(record)
                 self._more.set()
@@ -110,7 +112,7 @@ class Log:
         seen = 0
         while True:
             for record in self.records[seen:]:
-                if record["message"] == message and facts.items() <= record.items():
+                if {"message": message, **facts}.items() <= record.items():
                     return record
             seen = len(self.records)
             self._more.clear()
@@ -121,8 +123,6 @@ class Log:
 class Answer:
     status: int
     body: str
-    at: float
-    """`time.monotonic` at its end."""
 
 
 class Container:
@@ -158,7 +158,19 @@ class Container:
         return await process.wait()
 
     async def get(self, path: str, headers: str) -> Answer:
-        """As the kubelet's HTTP client does it."""
+        """As the kubelet's HTTP client does it.
+
+        Raises:
+            StageError: There was no answer, or not a whole one.
+        """
+        try:
+            return await self._get(path, headers)
+        except EOFError:
+            raise StageError(f"GET {path}: the connection was closed before the answer") from None
+        except OSError as error:
+            raise StageError(f"GET {path}: {error.strerror}") from None
+
+    async def _get(self, path: str, headers: str) -> Answer:
         reader, writer = await asyncio.open_connection(POD_IP, self.port)
         try:
             head = f"GET {path} HTTP/1.1\r\nHost: {POD_IP}:{self.port}\r\n{headers}\r\n\r\n"
@@ -168,7 +180,7 @@ class Container:
             body = await reader.readexactly(length)
         finally:
             writer.close()
-        return Answer(int(start.split()[1]), body.decode().strip(), time.monotonic())
+        return Answer(int(start.split()[1]), body.decode().strip())
 
     async def is_listening(self) -> None:
         while self.main.returncode is None:
@@ -181,9 +193,10 @@ class Container:
 
     def terminate(self) -> bool:
         """SIGTERM to PID 1 alone, as the container runtime does it. False: it has gone already."""
-        if self.main.returncode is not None:
+        try:
+            self.main.send_signal(signal.SIGTERM)
+        except ProcessLookupError:
             return False
-        self.main.send_signal(signal.SIGTERM)
         return True
 
     async def wait(self) -> int:
@@ -196,7 +209,8 @@ class Container:
         """SIGKILL to all that still runs in it."""
         running = [process for process in self._processes if process.returncode is None]
         for process in running:
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         for process in running:
             await process.wait()
 
@@ -210,6 +224,7 @@ class Container:
             stderr=subprocess.STDOUT,
             # A group of its own: Ctrl-C in this terminal is for the play, not for the players.
             start_new_session=True,
+            limit=LONGEST_LINE,
         )
         self._processes.append(process)
         return process
