@@ -8,7 +8,7 @@ import functools
 import inspect
 import itertools
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import diagram
@@ -173,7 +173,7 @@ def states() -> str:
     return diagram.draw([phase.name for phase in Phase], edges)
 
 
-FILES = {
+FILES: dict[str, Callable[[], str]] = {
     "budgets.md": budgets,
     "errors.md": errors,
     "exit-statuses.md": exit_statuses,
