@@ -1,7 +1,10 @@
 """Plain answers, without a framework: they must work before the application does, and after."""
 
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+
+logger = logging.getLogger("lifecycle")
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -51,6 +54,21 @@ async def refuse(scope: Scope, receive: Receive, send: Send, reason: str) -> Non
         await send({"type": "websocket.http.response.body", "body": body})
     else:
         await send({"type": "websocket.close", "code": 1013, "reason": "try again later"})
+
+
+async def cut_short(scope: Scope, send: Send) -> None:
+    """The budget ran out: a 503 if no answer has begun; else nothing more, so that the client sees it was truncated."""
+    try:
+        await respond(
+            scope,
+            send,
+            503,
+            b"cut off: the process is stopping\n",
+            close=True,
+            headers=((b"retry-after", RETRY_AFTER),),
+        )
+    except Exception:  # noqa: BLE001 - servers differ in how they say that the answer has begun already
+        logger.debug("an answer that had begun was cut off", extra={"path": scope["path"]})
 
 
 def is_http1(scope: Scope) -> bool:

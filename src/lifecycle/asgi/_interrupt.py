@@ -1,11 +1,14 @@
 """Running an application that may have to be told, in the middle, that its client is not worth waiting for."""
 
-from typing import cast
+from typing import Final, cast
 
 import anyio
 
 from lifecycle.asgi._http import App, Message, Receive, Scope
 from lifecycle.runtime import Engine, Work
+
+LAST_WORDS: Final = 0.5
+"""Seconds for the end of a message after the budget is used up: less than what cancelled work gets to clean up."""
 
 
 class Interruptible:
@@ -13,7 +16,10 @@ class Interruptible:
 
     def __init__(self, receive: Receive) -> None:
         self.interrupted = False
+        self.told = False
+        """The application has heard of it: what it does from here on is its cleaning up, and within the budget."""
         self.cancelled = False
+        self.request: Scope = {}
         self._receive = receive
         self._waiting: anyio.CancelScope | None = None
         self._scope = anyio.CancelScope()
@@ -34,6 +40,7 @@ class Interruptible:
     async def run(self, app: App, work: Work, engine: Engine, scope: Scope) -> None:
         """Call `app` to its end, or to ours."""
         failure: BaseException | None = None
+        self.request = scope
         work.cancel = self.cancel
         async with anyio.create_task_group() as group:
             group.start_soon(self._watch, engine)
@@ -46,7 +53,9 @@ class Interruptible:
         self.cancelled = self._scope.cancelled_caught
         if failure is not None and not (self.interrupted and is_departure(failure)):
             raise failure
-        await self.finish()
+        # A client that does not read must not hold the last words for longer than the budget, or, beyond it, for long.
+        with anyio.move_on_after(LAST_WORDS if work.cut else None) as self._scope:
+            await self.finish()
 
     async def receive(self) -> Message:
         if not self.interrupted:
@@ -56,6 +65,7 @@ class Interruptible:
                     return await self._receive()
             finally:
                 self._waiting = None
+        self.told = True
         return self.interruption()
 
     def interrupt(self) -> None:

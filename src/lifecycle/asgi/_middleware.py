@@ -18,9 +18,9 @@ from lifecycle.asgi._http import (
     Scope,
     Send,
     closing,
+    cut_short,
     is_http1,
     refuse,
-    respond,
     route_path,
 )
 from lifecycle.asgi._lifespan import Lifespan
@@ -177,18 +177,3 @@ async def _run_in_scope(app: App, work: Work, scope: Scope, receive: Receive, se
         await app(scope, receive, send)
     if cancel_scope.cancelled_caught:
         await cut_short(scope, send)
-
-
-async def cut_short(scope: Scope, send: Send) -> None:
-    """The budget ran out: a 503 if no answer has begun; else nothing more, so that the client sees it was truncated."""
-    try:
-        await respond(
-            scope,
-            send,
-            503,
-            b"cut off: the process is stopping\n",
-            close=True,
-            headers=((b"retry-after", b"1"),),
-        )
-    except Exception:  # noqa: BLE001 - servers differ in how they say that the answer has begun already
-        logger.debug("an answer that had begun was cut off", extra={"path": scope["path"]})

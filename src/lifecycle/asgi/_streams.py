@@ -5,7 +5,7 @@ from typing import Final
 
 import anyio
 
-from lifecycle.asgi._http import Message, Receive, Send
+from lifecycle.asgi._http import Message, Receive, Send, cut_short
 from lifecycle.asgi._interrupt import Interruptible
 from lifecycle.core import FAREWELL, End
 
@@ -30,9 +30,13 @@ class EndingStream(Interruptible):
     async def when_draining(self) -> None:
         # An answer that has not begun is no stream yet: it is an ordinary request, and is finished.
         await self._begun.wait()
+        if b"content-length" in self._headers:
+            # It has an end of its own, and nothing shorter would be whole: a download is finished, too.
+            return
         self.interrupt()
         await anyio.sleep(PATIENCE)
-        self.cancel()
+        if not (self.told or self._finished):
+            self.cancel()
 
     def interruption(self) -> Message:
         # Starlette's StreamingResponse, and all who wait for it, take this for the client's leaving, and clean up.
@@ -47,31 +51,38 @@ class EndingStream(Interruptible):
             return
         if kind == "http.response.body":
             if self.interrupted and message.get("more_body", False):
+                self.told = True
                 raise OSError(
                     "the stream is being ended: the process is stopping"
                 )  # as ASGI 2.4 says to a sender
-            self._tail = (self._tail + message.get("body", b""))[-4:]
+            tail, self._tail = (self._tail + message.get("body", b""))[-4:], b""
             self._finished = not message.get("more_body", False)
+            await self._send(message)
+            # Only now: of a chunk whose sending was cancelled nobody knows whether it was sent.
+            self._tail = tail
+            return
         await self._send(message)
 
     async def finish(self) -> None:
         """The farewell and the end, if the application has left them to us."""
-        if (
-            self._finished
-            or not self._begun.is_set()
-            or not self.interrupted
-            or b"content-length" in self._headers
-        ):
-            return
-        await self._send(
-            {"type": "http.response.body", "body": self._farewell(), "more_body": False}
-        )
+        if not self._begun.is_set():
+            if self.cancelled:
+                await cut_short(self.request, self._send)
+        elif self.interrupted and not self._finished:
+            end = {"type": "http.response.body", "body": self._farewell(), "more_body": False}
+            try:
+                await self._send(end)
+            except Exception:  # noqa: BLE001 - each server has its own way to say that the client has gone meanwhile
+                logger.debug(
+                    "nobody is left to say farewell to", extra={"path": self.request["path"]}
+                )
 
     def _farewell(self) -> bytes:
         if b"content-encoding" in self._headers:
             return b""  # Plain text in the middle of a compressed body would spoil it.
+        is_events = self._headers.get(b"content-type", b"").startswith(b"text/event-stream")
+        if is_events and not self._tail.endswith((b"\n\n", b"\r\r", b"\r\n\r\n")):
+            return b""  # In the middle of an event: the client drops that one, and would take ours for a part of it.
         if self._end.farewell is not None:
             return self._end.farewell
-        is_events = self._headers.get(b"content-type", b"").startswith(b"text/event-stream")
-        between_events = self._tail.endswith((b"\n\n", b"\r\r", b"\r\n\r\n"))
-        return FAREWELL if is_events and between_events else b""
+        return FAREWELL if is_events else b""

@@ -22,6 +22,8 @@ class Connection(Interruptible):
         self._send = send
         self._accepted = anyio.Event()
         self._closed = False
+        self._hung_up = False
+        """It was told, and had time to say its last words: from here on it is as if the client had gone."""
         self._in_work = False
         self._idle = anyio.Event()
 
@@ -34,7 +36,10 @@ class Connection(Interruptible):
             # The handler took a message and has not come back for the next one: let it finish this one.
             await self._idle.wait()
         await anyio.sleep(PATIENCE)
-        self.cancel()
+        if self.told:
+            self._hung_up = True
+        else:
+            self.cancel()
 
     def interruption(self) -> Message:
         return {
@@ -56,6 +61,8 @@ class Connection(Interruptible):
 
     async def send(self, message: Message) -> None:
         kind = message["type"]
+        if self._hung_up and kind == "websocket.send":
+            raise OSError("the WebSocket is being closed: the process is stopping")
         if kind == "websocket.close" or kind.startswith("websocket.http.response"):
             self._closed = True
         await self._send(message)
