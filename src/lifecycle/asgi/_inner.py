@@ -70,13 +70,13 @@ class InnerLifespan:
             self._ended(None)
 
     def _ended(self, error: Exception | None) -> None:
-        if self._up and not self._stopped.is_set():
-            if not self._asked_to_stop.is_set():
+        if self._up and not self._stopped.is_set() and error is not None:
+            if self._asked_to_stop.is_set():
+                self._failure = error
+            else:
                 self._engine.crash(
                     "the lifespan of the application ended while it was serving", error
                 )
-            elif error is not None:
-                self._failure = error
         elif not self._up and self._failure is None:
             logger.debug("the application has no lifespan of its own", exc_info=error)
         self._started.set()
