@@ -4,6 +4,7 @@ See https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
 """
 
 import asyncio
+import ctypes
 import json
 import os
 import re
@@ -25,6 +26,17 @@ PROBE: Final = "User-Agent: kube-probe/1.36\r\nAccept: */*\r\nConnection: close"
 POD_IP: Final = "127.0.0.1"
 LONGEST_LINE: Final = 2**20
 """Bytes of a line of output: a report may be long."""
+
+
+LIBC: Final = ctypes.CDLL(None)
+PR_SET_PDEATHSIG: Final = 1
+"""See https://man7.org/linux/man-pages/man2/pr_set_pdeathsig.2const.html"""
+
+
+def _die_with_parent() -> None:
+    # Who is killed cannot clean up. Elsewhere than on Linux such a child is left over.
+    if sys.platform == "linux":
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class StageError(Exception):
@@ -224,6 +236,7 @@ class Container:
             stderr=subprocess.STDOUT,
             # A group of its own: Ctrl-C in this terminal is for the play, not for the players.
             start_new_session=True,
+            preexec_fn=_die_with_parent,
             limit=LONGEST_LINE,
         )
         self._processes.append(process)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -159,6 +160,19 @@ def test_an_interrupted_play_leaves_nothing_behind(tmp: Path, which: signal.Sign
         assert left_behind(tmp)
         os.kill(process.pid, which)
         output, _ = process.communicate(timeout=20)
-        assert process.returncode == 128 + signal.SIGINT
+        assert process.returncode == 128 + signal.SIGINT, output
     assert output.endswith("\nInterrupted; nothing is left behind.\n")
     assert left_behind(tmp) == []
+
+
+def test_not_even_a_killed_play_leaves_its_server_behind(tmp: Path) -> None:
+    with demo(tmp) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "waiting for the postStart trigger" in line:
+                break
+        process.kill()
+        process.wait()
+    deadline = time.monotonic() + 5
+    while servers := [command for command in left_behind(tmp) if "uvicorn" in command]:
+        assert time.monotonic() < deadline, servers
