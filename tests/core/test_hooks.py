@@ -305,8 +305,8 @@ def test_what_only_its_call_could_tell_is_taken_for_sync(function: Callable[...,
 def test_a_timeout_is_seconds_above_zero(kind: Kind, timeout: object) -> None:
     with pytest.raises(
         RegistrationError,
-        match=rf"^@life\.{kind}\(timeout={re.escape(repr(timeout))}\) at app\.py:7: a timeout is seconds above 0, "
-        r"or None, and a week \(604800\) at most$",
+        match=rf"^@life\.{kind}\(timeout={re.escape(repr(timeout))}\) at app\.py:7: a timeout is seconds above 0 "
+        r"and up to a week \(604800\), or None$",
     ):
         make_hook(kind, plain, WHERE, timeout=timeout)
 

@@ -109,8 +109,8 @@ def _check_options(kind: Kind, where: str, options: dict[str, Any]) -> None:
         or not 0 < timeout <= LONGEST
     ):
         raise RegistrationError(
-            f"@life.{kind}(timeout={timeout!r}) at {where}: a timeout is seconds above 0, or None, and"
-            f" a week ({LONGEST:.0f}) at most"
+            f"@life.{kind}(timeout={timeout!r}) at {where}: a timeout is seconds above 0 and up to a week"
+            f" ({LONGEST:.0f}), or None"
         )
     for flag in ("concurrent", "essential", "finish"):
         if not isinstance(options.get(flag, False), bool):
