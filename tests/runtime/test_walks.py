@@ -469,8 +469,9 @@ def test_a_request_that_is_repeated_changes_neither_the_reason_nor_the_outcome(
             story.life.report.source,
             story.status,
             story.history,
-            story.down,
-            [(hook.name, hook.outcome) for hook in story.life.report.hooks],
+            # Sorted: those that started at the same instant are shut down in any order.
+            sorted(story.down),
+            sorted((hook.name, hook.outcome) for hook in story.life.report.hooks),
         )
         for story in told
     )
