@@ -6,7 +6,7 @@ way; `send` is wrapped only from the lame duck on, and on routes that asked for 
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
@@ -79,6 +79,7 @@ class LifecycleMiddleware:
         self._engine: Engine | None = None
         self._shared: dict[str, Any] = {}
         self._unstarted_was_told = False
+        self._at_first_request: Callable[[], object] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -92,6 +93,10 @@ class LifecycleMiddleware:
         elif kind != "websocket":
             await self.app(scope, receive, send)
             return
+        if self._at_first_request is not None:
+            # Now the server runs its loop for good, and will not take its wake-up descriptor back any more.
+            self._at_first_request()
+            self._at_first_request = None
         engine = self._engine
         if engine is None or not engine.record.promises.accepts:
             await self._refuse(scope, receive, send, engine)
@@ -144,6 +149,7 @@ class LifecycleMiddleware:
             async with lifespan.open() as host:
                 self._engine, self._shared = host.engine, lifespan.state
                 self._works = host.engine.works
+                self._at_first_request = host.relay.interpose
                 await lifespan.speak(host, receive, send)
             if lifespan.last_word is not None:
                 await send({"type": lifespan.last_word})
