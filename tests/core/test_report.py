@@ -320,3 +320,4 @@ def test_names_can_neither_make_lines_nor_steer_the_terminal(report: Report) -> 
     assert text.count("\n") < 50
     assert text.replace("\n", "").isprintable()
     text.encode()
+    assert max(map(len, text.split("\n"))) <= 240
