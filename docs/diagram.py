@@ -104,6 +104,9 @@ def _move(start: Point, end: Point, events: Sequence[str]) -> Iterator[str]:
         anchor = "start"
     yield f'<path d="{path}" marker-end="url(#tip)"/>'
     first = label.y - (len(events) - 1) * LINE / 2 + 4
+    if start.x != end.x:
+        # A slanted line falls away to the right: all of the label stands above it.
+        first = label.y - (len(events) - 1) * LINE - 6
     for number, event in enumerate(events):
         yield (
             f'<text x="{label.x:g}" y="{first + number * LINE:g}" text-anchor="{anchor}">{escape(event)}</text>'

@@ -7,6 +7,7 @@ import ast
 import functools
 import inspect
 import itertools
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -128,7 +129,7 @@ def servers() -> str:
     rows = (
         (
             row.server,
-            f"`{row.command.format(app='app:app', port=8000)}`",
+            f"`{re.sub(r' --(port|bind) [^ ]+', '', row.command).format(app='app:app')}`",
             "nothing lost" if row.by_signal else "**requests are lost**",
             "nothing lost" if row.by_pre_stop else "**requests are lost**",
             row.remark,
