@@ -438,14 +438,14 @@ def check_all(plan: Plan, story: Story) -> None:
 
 
 @on_both_backends
-@walks(500)
+@walks(250)
 @given(plan=plans)
 def test_whatever_happens_the_promises_of_a_stop_are_kept(backend_name: str, plan: Plan) -> None:
     check_all(plan, run(plan, backend_name))
 
 
 @on_both_backends
-@walks(150)
+@walks(100)
 @given(
     plan=plans,
     again=st.lists(moments.map(lambda later: later + 0.005), min_size=1, max_size=3),
