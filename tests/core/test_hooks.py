@@ -24,6 +24,7 @@ from lifecycle.core import (
     shutdown_order,
     side_by_side,
 )
+from tests.support.ids import named
 
 WHERE = "app.py:7"
 TAKES_ARGUMENT = (Kind.POST_START, Kind.PRE_STOP)
@@ -122,7 +123,7 @@ def one_and_anything(argument: object, *args: object, **kwargs: object) -> None:
         Mock(),
         AsyncMock(),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_what_can_be_called_bare_is_called_bare(kind: Kind, function: Callable[..., Any]) -> None:
     made = make_hook(kind, function, WHERE)
@@ -142,7 +143,7 @@ def test_what_can_be_called_bare_is_called_bare(kind: Kind, function: Callable[.
         functools.partial(two, 1),
         Pool().on_stop,
     ],
-    ids=repr,
+    ids=named,
 )
 def test_the_argument_goes_to_whoever_asks_for_it(kind: Kind, function: Callable[..., Any]) -> None:
     assert make_hook(kind, function, WHERE).takes_argument
@@ -270,7 +271,7 @@ def passing_on(function: Callable[[], Awaitable[None]]) -> Callable[[], Awaitabl
         functools.partial(coroutine),
         functools.partial(functools.partial(CalledAsync())),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_a_coroutine_function_is_known_in_every_dress(function: Callable[..., Any]) -> None:
     assert make_hook(Kind.SHUTDOWN, function, WHERE).is_async
@@ -288,7 +289,7 @@ def test_a_coroutine_function_is_known_in_every_dress(function: Callable[..., An
         lambda: coroutine(),  # noqa: PLW0108 - it is this form that is tested
         passing_on(coroutine),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_what_only_its_call_could_tell_is_taken_for_sync(function: Callable[..., Any]) -> None:
     assert not make_hook(Kind.SHUTDOWN, function, WHERE).is_async

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lifecycle.core import SETTINGS, BudgetError, Network, Settings, SettingsError, read_settings
+from tests.support.ids import named
 
 SECRET = "s3cr3t-t0ken-value"
 
@@ -122,7 +123,7 @@ ROWS = [(name, bad, said) for name, rows in BAD.items() for bad, said in rows]
 
 
 def label(value: object) -> str:
-    return "huge" if isinstance(value, int) and abs(value) > 10**50 else ascii(value)[:40]
+    return "huge" if isinstance(value, int) and abs(value) > 10**50 else ascii(named(value))[:40]
 
 
 def shown(value: object) -> str:
