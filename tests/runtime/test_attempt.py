@@ -236,6 +236,7 @@ async def test_sync_hooks_have_their_own_threads_whatever_the_application_does_w
         await anyio.wait_all_tasks_blocked()
         assert await live(life, stop_at=0.1) == 0
         assert ran == ["closed"]
+        assert life.report.used < 5, "it did not wait for the others' end"
         release.set()
 
 

@@ -400,10 +400,13 @@ async def test_a_task_with_finish_false_is_cancelled_when_the_drain_begins_and_i
     assert seconds(life)["draining"] == 0
 
 
-async def test_a_sync_task_runs_in_a_thread_and_is_named_when_it_does_not_end() -> None:
+@pytest.mark.parametrize("finish", [True, False])
+async def test_a_sync_task_runs_in_a_thread_and_is_named_when_it_does_not_end(
+    *, finish: bool
+) -> None:
     life = Lifecycle(drain_timeout=0)
     release = threading.Event()
-    life.task(name="hung")(lambda: release.wait(20))
+    life.task(name="hung", finish=finish)(lambda: release.wait(20))
     try:
         assert await live(life, stop_at=0.1) == 4
     finally:
