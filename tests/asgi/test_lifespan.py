@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from lifecycle import ExitStatus, Lifecycle, LifecycleMiddleware, Phase
+from lifecycle import ExitStatus, Lifecycle, LifecycleMiddleware, Phase, StartError
 from lifecycle.asgi._http import Message
 from tests.support.asgi import Server, serving
 from tests.support.phases import hello
@@ -69,6 +69,32 @@ async def test_a_failed_start_is_rolled_back_before_the_server_hears_of_it() -> 
     assert "migrate" in server.failure
     assert "table users exists" in server.failure
     assert "test_lifespan.py" in server.failure  # where it was registered
+    assert isinstance(server.error, StartError)
+
+
+async def test_a_server_that_raises_at_the_news_of_a_failed_start_gets_its_own_exception_back() -> (
+    None
+):
+    """hypercorn does; wrapped in a group it would take the exception for an application without a lifespan."""
+
+    class LifespanFailureError(Exception):
+        pass
+
+    class Touchy(Server):
+        async def _send(self, message: Message) -> None:
+            await super()._send(message)
+            raise LifespanFailureError
+
+    life = Lifecycle()
+
+    @life.on_startup
+    async def migrate() -> None:
+        raise ValueError("table users exists")
+
+    async with anyio.create_task_group() as group:
+        server = Touchy(LifecycleMiddleware(hello, life), group, carries_state=True, asgi="2.3")
+        await server.live()
+    assert type(server.error) is LifespanFailureError
 
 
 async def test_a_start_that_fails_when_the_server_listens_already_makes_the_server_leave(

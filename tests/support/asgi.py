@@ -238,6 +238,8 @@ class Server:
         self.messages: list[Message] = []
         """The lifespan's."""
         self.state: dict[str, Any] = {}
+        self.error: Exception | None = None
+        """What the lifespan raised after it had said that it failed."""
         self._group = group
         self._asgi = {"version": "3.0", "spec_version": asgi}
         self._carries_state = carries_state
@@ -299,6 +301,11 @@ class Server:
             scope["state"] = self.state
         try:
             await self.app(scope, self._receive, self._send)
+        except Exception as error:
+            # After its message an application may raise, too, as Starlette does.
+            if self.failure is None:
+                raise
+            self.error = error
         finally:
             self.started.set()
             self.left.set()

@@ -33,6 +33,8 @@ class Lifespan:
     ) -> None:
         self.state: dict[str, Any] = scope.setdefault("state", {})
         self.state["lifecycle"] = lifecycle
+        self.failure: BaseException | None = None
+        """Why the start failed, if the server has to be told so."""
         self._lifecycle = lifecycle
         self._answers = answers
         self._inner = InnerLifespan(app, scope, lifecycle)
@@ -56,8 +58,7 @@ class Lifespan:
         await _first(engine.start.listening, engine.settled)
         if engine.start.error is not None and not engine.start.listening.is_set():
             await engine.over.wait()
-            # uvicorn exits with 3 then, which is our own number for it.
-            await send({"type": "lifespan.startup.failed", "message": str(engine.start.error)})
+            self.failure = engine.start.error
             return
         self.state.update(
             {name: value for name, value in self._lifecycle.state.items().items() if name != INNER}

@@ -154,10 +154,17 @@ class LifecycleMiddleware:
             if lifespan.last_word is not None:
                 await send({"type": lifespan.last_word})
         except AlreadyStartedError as error:
-            # Raised on, it would look to the server like an application without a lifespan, which it serves all the same.
+            # Without the message it would look to the server like an application without a lifespan, which it serves.
             logger.critical("%s", error)
             await receive()
             await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        if lifespan.failure is not None:
+            # uvicorn exits with 3 then, which is our own number for it. Outside all task groups: hypercorn's `send`
+            # raises here, and would not know its own exception again in a group.
+            await send({"type": "lifespan.startup.failed", "message": str(lifespan.failure)})
+            # As Starlette does after its message: a test client, which serves on, learns of it by this alone.
+            raise lifespan.failure
 
     async def _refuse(
         self, scope: Scope, receive: Receive, send: Send, engine: Engine | None

@@ -81,6 +81,10 @@ class ServerLink:
         )  # None: the start failed while the server was serving
         if source is StopSource.SERVER:
             return
+        if not host.relay.installed:
+            # Off the main thread the process is somebody else's: a test client's, or a program's around the server.
+            logger.info("all is done: whoever runs the server may stop it")
+            return
         if self.parent is not None and source is StopSource.WORKER:
             # The one who answers tells the parent, once all are done; a parent would replace a worker that just ends.
             with anyio.move_on_after(host.engine.purse.remaining):
