@@ -16,7 +16,6 @@ project_copyright = f"2026, {author}"
 release = tomllib.loads((HERE.parent / "pyproject.toml").read_text())["project"]["version"]
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-suppress_warnings = ["toc.empty_glob"]  # the page of benchmarks is written by `nox -s bench`
 exclude_patterns = ["_generated"]  # included by pages, no pages themselves
 
 myst_enable_extensions = ["colon_fence", "deflist"]
