@@ -110,8 +110,7 @@ def test_sigterm_during_the_start_cuts_it_short_and_exits_0(backend: str) -> Non
 def test_a_signal_hook_runs_after_who_handled_the_signal_before_and_both_get_it_back(
     backend: str,
 ) -> None:
-    # Short, for a reload must not start the clock of the watchdog either.
-    with program("reload", backend, LIFECYCLE_GRACE_PERIOD="6.1") as running:
+    with program("reload", backend) as running:
         running.wait_for("ready")
         send(running, SIGHUP)
         running.wait_for("reloaded")

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +60,7 @@ def end(running: Program, trouble: str) -> Ending:
 
 
 @pytest.fixture(scope="module")
-def endings() -> Iterator[dict[str, Ending]]:
+def endings() -> Iterator[dict[str, Future[Ending]]]:
     """All of them at once: most of it is waiting."""
     unread, full = os.pipe()
     with ExitStack() as stack, ThreadPoolExecutor(len(CASES)) as threads:
@@ -76,15 +76,14 @@ def endings() -> Iterator[dict[str, Ending]]:
             )
             for trouble in CASES
         }
-        results = {trouble: threads.submit(end, running[trouble], trouble) for trouble in CASES}
-        yield {trouble: result.result() for trouble, result in results.items()}
+        yield {trouble: threads.submit(end, running[trouble], trouble) for trouble in CASES}
 
 
 @pytest.mark.parametrize("trouble", ["blocked", "start blocks", "hook blocks", "nobody reads"])
 def test_a_blocked_event_loop_is_ended_at_grace_minus_margin_with_its_stacks_in_the_report(
-    endings: dict[str, Ending], trouble: str
+    endings: dict[str, Future[Ending]], trouble: str
 ) -> None:
-    ending = endings[trouble]
+    ending = endings[trouble].result()
     assert ending.status == ExitStatus.DEADLINE, ending.output
     assert DEADLINE - 0.3 < ending.seconds < GRACE, "before SIGKILL"
     assert (ending.report["exit_status"], ending.report["outcome"]) == (8, "deadline")
@@ -98,18 +97,18 @@ def test_a_blocked_event_loop_is_ended_at_grace_minus_margin_with_its_stacks_in_
 
 @pytest.mark.parametrize("trouble", ["blocked", "hook blocks"])
 def test_the_stacks_of_what_is_blocked_are_on_standard_error(
-    endings: dict[str, Ending], trouble: str
+    endings: dict[str, Future[Ending]], trouble: str
 ) -> None:
-    output = endings[trouble].output
+    output = endings[trouble].result().output
     assert "the deadline has come, ending the process with status 8" in output
     assert "in block" in output
     assert "ended by the watchdog" in output
 
 
 def test_a_hook_that_swallows_cancellation_for_ever_does_not_hold_the_process(
-    endings: dict[str, Ending],
+    endings: dict[str, Future[Ending]],
 ) -> None:
-    ending = endings["hook swallows"]
+    ending = endings["hook swallows"].result()
     assert ending.status == ExitStatus.HOOK_FAILED, ending.output
     assert ending.seconds < GRACE
     assert "shut down" in ending.events, "the other hook had its turn"
@@ -118,11 +117,13 @@ def test_a_hook_that_swallows_cancellation_for_ever_does_not_hold_the_process(
     ]
 
 
-def test_a_sync_hook_that_hangs_does_not_hold_the_process(endings: dict[str, Ending]) -> None:
-    ending = endings["hook hangs in a thread"]
+def test_a_sync_hook_that_hangs_does_not_hold_the_process(
+    endings: dict[str, Future[Ending]],
+) -> None:
+    ending = endings["hook hangs in a thread"].result()
     assert ending.status == ExitStatus.HOOK_FAILED, ending.output
     assert ending.seconds < GRACE
-    assert ending.events[-2:] == ["shut down", "restored"] or "shut down" in ending.events
+    assert "shut down" in ending.events
     assert [hook["outcome"] for hook in ending.report["hooks"] if hook["name"] == "hang"] == [
         "stuck"
     ]
@@ -130,9 +131,9 @@ def test_a_sync_hook_that_hangs_does_not_hold_the_process(endings: dict[str, End
 
 @pytest.mark.parametrize("trouble", ["task hangs in a thread", "task swallows", "executor hangs"])
 def test_work_that_cannot_be_cut_off_does_not_hold_the_process(
-    endings: dict[str, Ending], trouble: str
+    endings: dict[str, Future[Ending]], trouble: str
 ) -> None:
-    ending = endings[trouble]
+    ending = endings[trouble].result()
     assert ending.status == ExitStatus.WORK_ABANDONED, ending.output
     assert ending.seconds < GRACE
     assert "shut down" in ending.events
@@ -140,9 +141,9 @@ def test_work_that_cannot_be_cut_off_does_not_hold_the_process(
 
 
 def test_a_signal_hook_that_hangs_in_a_thread_does_not_hold_the_process(
-    endings: dict[str, Ending],
+    endings: dict[str, Future[Ending]],
 ) -> None:
-    ending = endings["reload hangs in a thread"]
+    ending = endings["reload hangs in a thread"].result()
     assert ending.status == 0, ending.output
     assert ending.seconds < GRACE
     assert "shut down" in ending.events
