@@ -1,6 +1,6 @@
 """What the documentation shows of the code's tables, made from these tables at every build.
 
-`python docs/tables.py` writes the same files without Sphinx. None of them is kept in git: they cannot drift.
+`PYTHONPATH=. python docs/tables.py` writes the same files without Sphinx. None of them is kept in git: they cannot drift.
 """
 
 import ast
