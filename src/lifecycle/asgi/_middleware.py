@@ -27,7 +27,7 @@ from lifecycle.asgi._lifespan import Lifespan
 from lifecycle.asgi._policies import RoutePolicies
 from lifecycle.asgi._streams import EndingStream
 from lifecycle.asgi._websockets import Connection
-from lifecycle.core import AlreadyStartedError, Endpoints, Policy, SettingsError, as_end
+from lifecycle.core import AlreadyStartedError, End, Endpoints, Policy, SettingsError, as_end
 from lifecycle.runtime import Engine, Lifecycle, Work
 
 logger = logging.getLogger("lifecycle")
@@ -70,8 +70,10 @@ class LifecycleMiddleware:
                     f"LifecycleMiddleware: endpoints={endpoints!r}: write Endpoints(shutdown='/bye'), for example"
                 )
             lifecycle.endpoints = endpoints
-        self._http = as_end(http, "LifecycleMiddleware: http")
-        self._websocket = as_end(websocket, "LifecycleMiddleware: websocket")
+        self._defaults = {
+            "http": as_end(http, "LifecycleMiddleware: http"),
+            "websocket": as_end(websocket, "LifecycleMiddleware: websocket"),
+        }
         self._routes = None if routes is None else RoutePolicies(routes)
         self._answers = EndpointAnswers(lifecycle)
         self._paths = self._answers.paths
@@ -82,66 +84,71 @@ class LifecycleMiddleware:
         self._at_first_request: Callable[[], object] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # All in one frame: another one would cost as much as a few of these questions, and be passed at every wait.
         kind = scope["type"]
-        if kind == "http":
-            if (path := route_path(scope)) in self._paths:
-                await self._answers(path, scope, receive, send)
-                return
-        elif kind == "lifespan":
-            await self._live(scope, receive, send)
+        if kind not in self._defaults:
+            await (self._live if kind == "lifespan" else self.app)(scope, receive, send)
             return
-        elif kind != "websocket":
-            await self.app(scope, receive, send)
+        path = route_path(scope)
+        if path in self._paths and kind == "http":
+            await self._answers(path, scope, receive, send)
             return
         if self._at_first_request is not None:
             # Now the server runs its loop for good, and will not take its wake-up descriptor back any more.
             self._at_first_request()
             self._at_first_request = None
         engine = self._engine
-        if engine is None or not engine.record.promises.accepts:
+        if engine is None or not (promises := engine.record.promises).accepts:
             await self._refuse(scope, receive, send, engine)
             return
-        state = scope.get("state")
-        if state is None or "lifecycle" not in state:
+        if "lifecycle" not in (scope.get("state") or ()):
             # The server does not carry the lifespan's state over to requests.
-            scope["state"] = {**(state or {}), **self._shared}
+            scope["state"] = {**(scope.get("state") or {}), **self._shared}
+        if promises.closes and kind == "http" and is_http1(scope):
+            send = closing(send)
+        default = self._defaults[kind]
+        end = default if self._routes is None else self._routes.end(path, default)
+        task = None
         work = Work(scope, engine.loop.now())
         self._works.works.add(work)
         try:
-            await self._serve(work, engine, scope, receive, send)
+            if end is None and kind == "http" and engine.loop.is_asyncio:
+                # A cancel scope for each request would cost more than the rest together; the task is there anyway. Asked
+                # for by its loop: Python 3.11 makes a system call to find out which loop runs.
+                task = asyncio.current_task(engine.loop.native)
+                assert task is not None, "requests run in the loop that the lifespan ran in"  # noqa: S101 - true of every server on asyncio
+                work.cancel = task.cancel
+                await self.app(scope, receive, send)
+            else:
+                await self._serve(end, work, engine, scope, receive, send)
+        except asyncio.CancelledError:
+            if task is None or not work.cut:
+                raise
+            task.uncancel()
+            await cut_short(scope, send)
         finally:
             self._works.end(work)
 
     async def _serve(
-        self, work: Work, engine: Engine, scope: Scope, receive: Receive, send: Send
+        self,
+        end: End | None,
+        work: Work,
+        engine: Engine,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
     ) -> None:
-        is_http = scope["type"] == "http"
-        end = self._http if is_http else self._websocket
-        if self._routes is not None:
-            end = self._routes.end(route_path(scope), end)
-        if not is_http:
+        """Run what its task alone cannot end: WebSockets, streams that are told to, and everything on trio."""
+        if scope["type"] == "websocket":
             await Connection(end, receive, send).run(self.app, work, engine, scope)
-            return
-        if engine.record.promises.closes and is_http1(scope):
-            send = closing(send)
-        if end is not None:
+        elif end is not None:
             await EndingStream(end, receive, send).run(self.app, work, engine, scope)
-            return
-        if not engine.loop.is_asyncio:
-            await _run_in_scope(self.app, work, scope, receive, send)
-            return
-        # A cancel scope for each request would cost more than the rest together; the task is there anyway. Asked for
-        # by its loop: Python 3.11 makes a system call to find out which loop runs.
-        task = asyncio.current_task(engine.loop.native)
-        assert task is not None, "requests are served in the loop that the lifespan ran in"  # noqa: S101 - true of every server on asyncio
-        work.cancel = task.cancel
-        try:
-            await self.app(scope, receive, send)
-        except asyncio.CancelledError:
-            if not work.cut:
-                raise
-            task.uncancel()
-            await cut_short(scope, send)
+        else:
+            with anyio.CancelScope() as cancel_scope:
+                work.cancel = cancel_scope.cancel
+                await self.app(scope, receive, send)
+            if cancel_scope.cancelled_caught:
+                await cut_short(scope, send)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         lifespan = Lifespan(self.app, self.lifecycle, self._answers, scope)
@@ -182,11 +189,3 @@ class LifecycleMiddleware:
         await refuse(
             scope, receive, send, "the application has not been started (no lifespan.startup)"
         )
-
-
-async def _run_in_scope(app: App, work: Work, scope: Scope, receive: Receive, send: Send) -> None:
-    with anyio.CancelScope() as cancel_scope:
-        work.cancel = cancel_scope.cancel
-        await app(scope, receive, send)
-    if cancel_scope.cancelled_caught:
-        await cut_short(scope, send)
