@@ -40,7 +40,11 @@ def target_of(options: dict[str, str], environment: dict[str, str]) -> Target:
     if "--port" in options:
         port = _port(options["--port"], "--port")
     else:
-        port = _port(environment.get("LIFECYCLE_PORT") or str(DEFAULT_PORT), "LIFECYCLE_PORT")
+        given = environment.get("LIFECYCLE_PORT", "")
+        if "://" in given:
+            # A Service called "lifecycle" makes the kubelet set it, to tcp://ADDRESS:PORT: not ours to read.
+            given = ""
+        port = _port(given or str(DEFAULT_PORT), "LIFECYCLE_PORT")
     loopback: list[_Address] = [
         (_socket.AF_INET, ("127.0.0.1", port)),
         (_socket.AF_INET6, ("::1", port)),

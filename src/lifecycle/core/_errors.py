@@ -15,6 +15,10 @@ LifecycleError
 """
 
 from enum import IntEnum
+from typing import Final
+
+PUBLIC: Final = "lifecycle"
+"""Where users import the errors from."""
 
 
 class ExitStatus(IntEnum):
@@ -38,6 +42,13 @@ class ExitStatus(IntEnum):
 
 class LifecycleError(Exception):
     """The root: catch this to catch all of them."""
+
+    __module__ = PUBLIC
+
+    def __init_subclass__(cls) -> None:
+        # A traceback names what is to be caught: `lifecycle.StartError`, not the module that happens to define it.
+        if cls.__module__ == __name__:
+            cls.__module__ = PUBLIC
 
 
 class SettingsError(LifecycleError, ValueError):

@@ -1,6 +1,7 @@
 """What can be set: by an argument, else by the environment, else by default. One table; nothing is read twice."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -40,7 +41,7 @@ def _seconds(value: object, source: Source, *, zero: bool = True) -> float:
         except OverflowError:
             # A whole number beyond every float, perhaps beyond what Python agrees to print.
             number = value = math.inf if value > 0 else -math.inf
-    elif isinstance(value, str):
+    elif isinstance(value, str) and "_" not in value:  # float() would take 1_000
         try:
             number = float(value)
         except ValueError:
@@ -266,6 +267,15 @@ def read_settings(arguments: Mapping[str, object], environment: Mapping[str, str
     )
 
 
+SERVICE_LINK: Final = re.compile(
+    r"_(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)$"
+)
+"""Names of the variables that the kubelet sets for every Service in the namespace.
+
+See https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables
+"""
+
+
 def _misspelt(environment: Mapping[str, str]) -> tuple[str, ...]:
     # Unknown names are no error: a Service called "lifecycle" makes the kubelet set LIFECYCLE_SERVICE_HOST and more.
     known = [setting.variable for setting in SETTINGS]
@@ -273,5 +283,6 @@ def _misspelt(environment: Mapping[str, str]) -> tuple[str, ...]:
         f"{variable} is not a setting: did you mean {close[0]}?"
         for variable in sorted(environment)
         if variable.startswith("LIFECYCLE_") and variable not in known
+        if not SERVICE_LINK.search(variable)
         if (close := get_close_matches(variable, known, n=1, cutoff=0.85))
     )

@@ -129,7 +129,10 @@ class Lifecycle:
         )
 
     async def changes(self) -> AsyncIterator[PhaseChange]:
-        """The changes of phase from now on, until the last one."""
+        """The changes of phase from now on, until the last one.
+
+        Not for a `@life.task`: the drain waits for the task, and the task would wait for what comes after the drain.
+        """
         engine = self._running("changes()")
         seen = len(engine.record.history)
         while True:

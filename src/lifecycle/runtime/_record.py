@@ -108,7 +108,6 @@ class Record:
             logging.INFO if clean else logging.ERROR,
             "lifecycle is over",
             extra={"report": report.to_dict()},
-            exc_info=self.failure,
         )
 
     @property
