@@ -194,6 +194,16 @@ def test_the_port_of_the_environment_is_used_and_an_empty_one_is_as_none(
     assert stop().status == 0
 
 
+def test_the_port_that_the_kubelet_tells_of_a_service_called_lifecycle_is_not_ours(
+    listen: Callable[..., Server], stop: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables
+    server = listen(answer(200, CLEAN.to_json()))
+    monkeypatch.setenv("LIFECYCLE_PORT", "tcp://10.96.0.7:80")
+    monkeypatch.setattr("lifecycle.cli._target.DEFAULT_PORT", server.port)
+    assert stop().status == 0
+
+
 def test_a_server_on_ipv6_loopback_alone_is_found(
     listen: Callable[..., Server], stop: Callable[..., Result]
 ) -> None:
