@@ -18,7 +18,7 @@ from lifecycle.core import FAREWELL
 from tests.support.asgi import Exchange, Socket, serving
 
 examples = settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
