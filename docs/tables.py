@@ -5,10 +5,10 @@
 
 import ast
 import functools
+import importlib
 import inspect
 import itertools
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -91,9 +91,8 @@ def settings() -> str:
 
 def errors() -> str:
     """The tree of errors, as it is drawn in the module that has them."""
-    from lifecycle.core import LifecycleError  # noqa: PLC0415 - here its module is what is wanted
-
-    drawing = inspect.getdoc(sys.modules[LifecycleError.__module__]) or ""
+    # The classes themselves say that they are from `lifecycle`, where users find them.
+    drawing = inspect.getdoc(importlib.import_module("lifecycle.core._errors")) or ""
     return f"```text\n{drawing[drawing.index('LifecycleError') :]}\n```\n"
 
 

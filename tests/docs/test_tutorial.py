@@ -127,11 +127,11 @@ def play(page: list[Sample], folder: Path) -> Iterator[str]:
             terminal.kill()
 
 
-def test_the_tutorial_goes_as_it_says(tmp_path: Path) -> None:
+def tutorial(folder: Path) -> list[Sample]:
+    """Its samples, for a port and a folder of our own: the reader's may be in use."""
     port = str(free_port())
-    text = TUTORIAL.read_text("utf-8").replace("/tmp/", f"{tmp_path}/")
-    page = [
-        # The readers' port is uvicorn's own; here others may have it.
+    text = TUTORIAL.read_text("utf-8").replace("/tmp/", f"{folder}/")
+    return [
         sample._replace(
             text=sample.text.replace("8000", port)
             .replace("$ uvicorn app:app", f"$ uvicorn app:app --port {port}")
@@ -139,4 +139,30 @@ def test_the_tutorial_goes_as_it_says(tmp_path: Path) -> None:
         )
         for sample in samples(text)
     ]
-    assert list(play(page, tmp_path)) == []
+
+
+def test_the_tutorial_goes_as_it_says(tmp_path: Path) -> None:
+    assert list(play(tutorial(tmp_path), tmp_path)) == []
+
+
+def test_a_tutorial_that_tells_otherwise_is_found(tmp_path: Path) -> None:
+    page = tutorial(tmp_path)
+    (program,) = [sample for sample in page if sample.language == "python"]
+    start = next(sample for sample in page if sample.text.startswith("$ uvicorn"))
+    ready = next(sample for sample in page if "\nserving\n" in sample.text)
+    (*_, stop) = [sample for sample in page if "$ lifecycle stop" in sample.text]
+    stop = stop._replace(text=stop.text.replace("clean", "dirty"))
+    (not_ready, not_served, waiting, not_dirty) = play([program, start, ready, stop], tmp_path)
+    assert "instead of\nserving" in not_ready
+    assert "instead of\nhello" in not_served
+    assert "is being ignored" in waiting
+    assert "instead of\ndirty" in not_dirty
+
+
+def test_a_server_that_prints_otherwise_is_found(tmp_path: Path) -> None:
+    page = tutorial(tmp_path)
+    (program,) = [sample for sample in page if sample.language == "python"]
+    start = next(sample for sample in page if sample.text.startswith("$ uvicorn"))
+    start = start._replace(text=start.text.replace("pool: open", "pool: shut"))
+    with pytest.raises(AssertionError, match=r"'pool: open.n' instead of 'pool: shut'"):
+        list(play([program, start], tmp_path))
