@@ -85,14 +85,17 @@ async def test_inside_a_loop_of_somebody_else_there_is_no_watchdog_and_sigterm_i
     assert signal.getsignal(SIGTERM) == before
 
 
-@pytest.mark.parametrize(("number", "told"), [(SIGTERM, True), (SIGINT, False)])
-async def test_sigterm_is_the_platforms_word_and_ctrl_c_is_not(
-    number: signal.Signals, *, told: bool
+@pytest.mark.parametrize(
+    ("numbers", "told"), [([SIGTERM], True), ([SIGINT], False), ([SIGINT, SIGTERM], True)]
+)
+async def test_sigterm_is_the_platforms_word_whoever_asked_before_and_ctrl_c_is_not(
+    numbers: list[signal.Signals], *, told: bool
 ) -> None:
     host = Host(Lifecycle(), owns_process=False)
     async with host.open() as engine:
         assert not host.was_told()
-        raise_signal(number)
+        for number in numbers:
+            raise_signal(number)
         await engine.over.wait()
         assert host.was_told() is told
 

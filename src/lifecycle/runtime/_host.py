@@ -148,7 +148,8 @@ class Host:
         if request is None:
             return False
         hooks = (StopSource.ENDPOINT, StopSource.WORKER)
-        return request.source in hooks or request.signal is Signals.SIGTERM
+        # Not only where SIGTERM was the first to ask: it may have joined a Ctrl-C, or a call.
+        return request.source in hooks or self.terminated.is_set()
 
     def _purse_opened(self, deadline: float) -> None:
         if self._watchdog is not None:
