@@ -6,7 +6,6 @@ asks what has happened: it waits for the next thing that must, and the table say
 """
 
 import logging
-import math
 import time
 from collections.abc import Callable, Sequence
 from signal import Signals
@@ -21,24 +20,23 @@ from lifecycle.core import (
     ExitStatus,
     Hook,
     HookOrderError,
-    HookRecord,
     Kind,
     Promises,
     Settings,
     StopRequest,
     StopSource,
-    Turns,
     divide,
     in_order,
     shutdown_order,
 )
-from lifecycle.runtime._attempt import PATIENCE, Attempt, Resource
+from lifecycle.runtime._attempt import Attempt, Resource
 from lifecycle.runtime._in_flight import InFlight
 from lifecycle.runtime._loop import Flag, Loop
 from lifecycle.runtime._purse import Purse
 from lifecycle.runtime._record import Record
 from lifecycle.runtime._start import Start
 from lifecycle.runtime._state import State
+from lifecycle.runtime._stop_hooks import StopHooks
 
 logger = logging.getLogger("lifecycle")
 
@@ -88,6 +86,7 @@ class Engine:
         self._asked = anyio.Event()
         self._tasks: list[Attempt] = []
         self._group: anyio.abc.TaskGroup | None = None
+        self._hooks_on_the_way_down = StopHooks(self.record, self.purse, self.loop, self.spawn)
         self.start = Start(
             self._hooks, settings, self.record, self.purse, state, self.spawn, self._lost
         )
@@ -243,13 +242,8 @@ class Engine:
         self._advance(Event.ROUTES_WITHDRAWN)
 
     async def _run_pre_stop_hooks(self, done: anyio.Event) -> None:
-        hooks = in_order(self._of(Kind.PRE_STOP))
-        turns = Turns.of(self.purse.pre_stop_ends_at() - self.loop.now(), len(hooks))
-        for index, hook in enumerate(hooks):
-            attempt = Attempt(hook, self.request)
-            await self._run_stop_hook(
-                attempt, self.purse.pre_stop_ends_at, turns, len(hooks) - index
-            )
+        hooks = [Attempt(hook, self.request) for hook in in_order(self._of(Kind.PRE_STOP))]
+        await self._hooks_on_the_way_down.run(hooks, self.purse.pre_stop_ends_at)
         done.set()
 
     async def _drain(self) -> None:
@@ -293,10 +287,8 @@ class Engine:
 
     async def _shut_down(self) -> None:
         hooks = shutdown_order(self._hooks, self.start.started)
-        turns = Turns.of(self.purse.hooks_end_at() - self.loop.now(), len(hooks))
-        for index, hook in enumerate(hooks):
-            attempt = self.start.resources.get(hook) or Attempt(hook)
-            await self._run_stop_hook(attempt, self.purse.hooks_end_at, turns, len(hooks) - index)
+        attempts = [self.start.resources.get(hook) or Attempt(hook) for hook in hooks]
+        await self._hooks_on_the_way_down.run(attempts, self.purse.hooks_end_at)
         self.record.not_run(hook for hook in self._of(Kind.SHUTDOWN) if hook not in hooks)
         self.record.close(
             exit_code=self._exit_code,
@@ -304,47 +296,6 @@ class Engine:
             finished=self.works.finished,
             refused=self.works.refused,
         )
-
-    async def _run_stop_hook(
-        self, attempt: Attempt, ends_at: Callable[[], float], turns: Turns, waiting: int
-    ) -> None:
-        if isinstance(attempt, Resource):
-            attempt.leave()
-        else:
-            self.spawn(attempt.run)
-        record = None
-        if not self.purse.forced.is_set():
-            with self.purse.until(math.inf):
-                record = await self._settle(
-                    attempt, turns.share(ends_at() - self.loop.now(), waiting)
-                )
-        if record is None:
-            # Forced, now or before: what is left is less.
-            record = await self._settle(attempt, turns.share(ends_at() - self.loop.now(), waiting))
-        self.record.note(record)
-        if record.outcome != "ok":
-            if attempt.error is not None:
-                attempt.error.add_note(
-                    f"{attempt.hook} {record.outcome} after {record.seconds:.2f} s"
-                )
-            self.record.fail(
-                ExitStatus.HOOK_FAILED,
-                "hook failed",
-                attempt.error,
-                hook=str(attempt.hook),
-                outcome=record.outcome,
-                seconds=round(record.seconds, 3),
-            )
-
-    async def _settle(self, attempt: Attempt, allowance: float) -> HookRecord:
-        # Cleaning up after the cancellation is paid out of the hook's own share, else it would cost the next one its turn.
-        patience = min(PATIENCE, allowance / 4)
-        allowance -= patience
-        if allowance <= 0 and self.purse.forced.is_set():
-            return await attempt.cut()
-        if attempt.hook.timeout is not None:
-            allowance = min(allowance, attempt.hook.timeout)
-        return await attempt.settle(allowance, patience)
 
     def _of(self, kind: Kind) -> list[Hook]:
         return [hook for hook in self._hooks if hook.kind is kind]

@@ -4,11 +4,10 @@ import functools
 import inspect
 import logging
 import os
-import signal as signals
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar, overload
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import anyio
 
@@ -34,18 +33,18 @@ from lifecycle.runtime._engine import Engine
 from lifecycle.runtime._host import Host
 from lifecycle.runtime._in_flight import InFlight
 from lifecycle.runtime._loop import Flag
-from lifecycle.runtime._signals import STOP_SIGNALS, EarlySignals
+from lifecycle.runtime._registration import Registration
+from lifecycle.runtime._signals import EarlySignals
 from lifecycle.runtime._state import State
 
 logger = logging.getLogger("lifecycle")
 
-F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
 R = TypeVar("R")
 Backend = Literal["asyncio", "trio"]
 
 
-class Lifecycle:
+class Lifecycle(Registration):
     """One life of one process: its hooks, its deadline, its state.
 
     Every setting is an argument, else the environment variable `LIFECYCLE_…` of the same name, else a default. All
@@ -87,8 +86,8 @@ class Lifecycle:
         )
         self.endpoints = Endpoints()
         """Where the middleware answers; set by the middleware."""
+        super().__init__()
         self._where = caller()
-        self._hooks: list[Hook] = []
         self._early = EarlySignals()
         self._early.install()
         self._begin_anew()
@@ -103,6 +102,10 @@ class Lifecycle:
         return f"<Lifecycle {self.phase} created at {self._where}>"
 
     # How things stand.
+
+    @property
+    def _started(self) -> bool:
+        return self._engine is not None
 
     @property
     def phase(self) -> Phase:
@@ -205,160 +208,6 @@ class Lifecycle:
         if self._engine is not None and not self._engine.promises.over:
             raise AlreadyStartedError(f"{self!r} is still running: stop it before reset()")
         self._begin_anew()
-
-    # Registration.
-
-    @overload
-    def on_startup(self, function: F, /) -> F: ...
-    @overload
-    def on_startup(
-        self,
-        /,
-        *,
-        name: str | None = None,
-        timeout: float | None = None,
-        after: Iterable[str] = (),
-        concurrent: bool = False,
-    ) -> Callable[[F], F]: ...
-    def on_startup(self, function: Any = None, /, **options: Any) -> Any:
-        """Run before anything is served. `concurrent` hooks that stand together run side by side."""
-        return self._register(
-            Kind.STARTUP, function, options, ("name", "timeout", "after", "concurrent")
-        )
-
-    @overload
-    def on_post_start(self, function: F, /) -> F: ...
-    @overload
-    def on_post_start(
-        self, /, *, name: str | None = None, timeout: float | None = None, after: Iterable[str] = ()
-    ) -> Callable[[F], F]: ...
-    def on_post_start(self, function: Any = None, /, **options: Any) -> Any:
-        """Run after the postStart trigger file has appeared, before READY. May take the `Trigger`."""
-        return self._register(Kind.POST_START, function, options, ("name", "timeout", "after"))
-
-    @overload
-    def on_pre_stop(self, function: F, /) -> F: ...
-    @overload
-    def on_pre_stop(
-        self, /, *, name: str | None = None, timeout: float | None = None, after: Iterable[str] = ()
-    ) -> Callable[[F], F]: ...
-    def on_pre_stop(self, function: Any = None, /, **options: Any) -> Any:
-        """Run once, when stopping is first requested, while requests are still served. May take the `StopRequest`."""
-        return self._register(Kind.PRE_STOP, function, options, ("name", "timeout", "after"))
-
-    @overload
-    def on_shutdown(self, function: F, /) -> F: ...
-    @overload
-    def on_shutdown(
-        self, /, *, name: str | None = None, timeout: float | None = None, after: Iterable[str] = ()
-    ) -> Callable[[F], F]: ...
-    def on_shutdown(self, function: Any = None, /, **options: Any) -> Any:
-        """Run after the drain, last registered first; only if what was registered before it has started.
-
-        With the same `name=` as a startup hook it is that hook's other half.
-        """
-        return self._register(Kind.SHUTDOWN, function, options, ("name", "timeout", "after"))
-
-    @overload
-    def resource(self, function: F, /) -> F: ...
-    @overload
-    def resource(
-        self,
-        /,
-        *,
-        name: str | None = None,
-        timeout: float | None = None,
-        after: Iterable[str] = (),
-        concurrent: bool = False,
-    ) -> Callable[[F], F]: ...
-    def resource(self, function: Any = None, /, **options: Any) -> Any:
-        """Start and shut down in one place: a generator that yields once, or a function returning a context manager.
-
-        The value is at `life.state.NAME` and `request.state.NAME`. `timeout` is for the start.
-        """
-        return self._register(
-            Kind.RESOURCE, function, options, ("name", "timeout", "after", "concurrent")
-        )
-
-    @overload
-    def task(self, function: F, /) -> F: ...
-    @overload
-    def task(
-        self, /, *, name: str | None = None, essential: bool = False, finish: bool = True
-    ) -> Callable[[F], F]: ...
-    def task(self, function: Any = None, /, **options: Any) -> Any:
-        """Run in the background from READY on. If `essential`, its crash stops the process.
-
-        When the drain begins it is waited for, within the budget: let it look at `life.stop_requested`. With
-        `finish=False` it is cancelled then.
-        """
-        return self._register(Kind.TASK, function, options, ("name", "essential", "finish"))
-
-    def on_signal(self, number: int, /) -> Callable[[F], F]:
-        """Run whenever the signal comes, in the event loop. The stop signals are the lifecycle's own."""
-        where = caller()
-        try:
-            which = signals.Signals(number)
-        except (ValueError, TypeError):
-            raise RegistrationError(
-                f"@life.on_signal({number!r}) at {where}: no such signal on this system"
-            ) from None
-        if which in STOP_SIGNALS:
-            raise RegistrationError(
-                f"@life.on_signal({which.name}) at {where}: {which.name} asks the process to stop, so use"
-                " @life.on_pre_stop or @life.on_shutdown"
-            )
-        if which in (signals.SIGKILL, signals.SIGSTOP):
-            raise RegistrationError(
-                f"@life.on_signal({which.name}) at {where}: no program can handle {which.name}"
-            )
-
-        def register(function: F) -> F:
-            self._add(make_hook(Kind.SIGNAL, function, where, signal=int(which)))
-            return function
-
-        return register
-
-    def _register(
-        self, kind: Kind, function: Any, options: dict[str, Any], known: tuple[str, ...]
-    ) -> Any:
-        where = caller()
-        unknown = sorted(set(options) - set(known))
-        if unknown:
-            raise RegistrationError(
-                f"@life.{kind} at {where} has no option {', '.join(unknown)}: there are {', '.join(known)}"
-            )
-        if function is not None and not callable(function):
-            raise RegistrationError(
-                f"@life.{kind}({function!r}) at {where}: options are keywords, as in @life.{kind}(name={function!r})"
-            )
-
-        def register(decorated: Any) -> Any:
-            self._add(make_hook(kind, decorated, where, **options))
-            return decorated
-
-        return register if function is None else register(function)
-
-    def _add(self, hook: Hook) -> None:
-        if self._engine is not None:
-            raise RegistrationError(
-                f"{hook} was registered after the start, and would never run: register hooks where the module is"
-                " imported, before the application starts"
-            )
-        for other in self._hooks:
-            if (
-                other.kind is hook.kind
-                and other.function == hook.function
-                and other.signal == hook.signal
-            ):
-                raise RegistrationError(
-                    f"{hook} is registered already, at {other.where}: once is enough"
-                )
-            if other.kind is hook.kind and other.paired and hook.paired and other.name == hook.name:
-                raise RegistrationError(
-                    f"{hook}: the name is taken by the {other.kind} hook at {other.where}"
-                )
-        self._hooks.append(hook)
 
     # Running.
 
