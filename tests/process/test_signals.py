@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from signal import SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, Signals
 
 import pytest
@@ -136,6 +137,17 @@ def test_sigterm_on_the_way_out_does_not_change_the_status() -> None:
         send(running, SIGTERM)
         assert running.wait(5) == 0, running.output
         assert running.events()[-1] == "exiting", "nothing was cut off by it"
+
+
+@BACKENDS
+def test_any_number_of_sigterms_at_any_moment_is_one_stop(backend: str) -> None:
+    with program("none", backend) as running:
+        running.wait_for("starting")
+        while running.process.poll() is None:
+            send(running, SIGTERM)
+            time.sleep(0.002)
+        assert running.wait() == 0, running.output
+        assert running.events()[-2:] == ["restored", "exiting"]
 
 
 # As PID 1, where the kernel drops what has no handler.
