@@ -280,10 +280,36 @@ async def test_a_caller_that_does_not_read_its_answer_does_not_keep_the_process(
         group.cancel_scope.cancel()
 
 
+class SlowReader(Exchange):
+    async def send(self, message: Any) -> None:
+        await anyio.sleep(0.3)
+        await super().send(message)
+
+
 async def test_the_server_leaves_only_after_the_answers_are_sent() -> None:
     life = Lifecycle()
-    async with serving(LifecycleMiddleware(hello, life)) as server:
-        exchange = server.begin("/shutdown")
+    async with (
+        anyio.create_task_group() as group,
+        serving(LifecycleMiddleware(hello, life)) as server,
+    ):
+        exchanges = [SlowReader(bare_scope("/shutdown")) for _ in range(3)]
+        for exchange in exchanges:
+            group.start_soon(exchange.run, server.app)
+            await anyio.sleep(0.05)
+        await server.told.wait()
+        assert all(exchange.done.is_set() for exchange in exchanges)
+        assert {(await exchange.answer()).status for exchange in exchanges} == {200}
+
+
+async def test_a_server_that_is_stopped_by_a_signal_waits_for_the_answers_of_shutdown_too() -> None:
+    life = Lifecycle(shutdown_delay=1)
+    async with (
+        anyio.create_task_group() as group,
+        serving(LifecycleMiddleware(hello, life)) as server,
+    ):
+        life.request_stop("first")
+        exchange = SlowReader(bare_scope("/shutdown"))
+        group.start_soon(exchange.run, server.app)
         await server.told.wait()
         assert exchange.done.is_set()
 

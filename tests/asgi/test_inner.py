@@ -112,6 +112,24 @@ async def test_its_state_reaches_requests_beside_our_resources(carries_state: bo
         assert (await server.ask("/")).body == b"a client of a pool, a pool, True"
 
 
+async def test_it_finds_our_resources_in_its_own_scope_when_it_starts() -> None:
+    life = Lifecycle()
+    found: list[Any] = []
+
+    @life.resource
+    async def pool() -> AsyncIterator[str]:
+        yield "a pool"
+
+    async def look(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        found.extend([scope["state"]["pool"], scope["state"]["lifecycle"]])
+        await send({"type": "lifespan.startup.complete"})
+        await stop(receive, send)
+
+    async with serving(LifecycleMiddleware(with_lifespan(look), life)):
+        assert found == ["a pool", life]
+
+
 async def raises_at_once(scope: Scope, receive: Receive, send: Send) -> None:
     raise TypeError("what is a lifespan?")
 

@@ -1,5 +1,6 @@
 """What happens to requests, from READY to the end."""
 
+import asyncio
 import logging
 from typing import Any
 
@@ -366,6 +367,26 @@ async def test_a_request_that_swallows_its_cancellation_is_named_and_holds_nobod
     assert [work.name for work in report.abandoned] == ["GET /stubborn"]
     assert report.failures == ["GET /stubborn goes on although it was cut off"]
     assert report.finished == 0
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_after_a_cut_the_servers_task_is_not_left_half_cancelled() -> None:
+    life = Lifecycle(grace_period=10)
+    left: list[int] = []
+    middleware = LifecycleMiddleware(Recorder(), life)
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        await middleware(scope, receive, send)
+        task = asyncio.current_task()
+        assert task is not None
+        left.append(task.cancelling())
+
+    async with serving(watched) as server:
+        exchange = server.begin("/")
+        await anyio.sleep(0.1)
+        life.request_stop("enough")
+        assert (await exchange.answer()).status == 503
+    assert left == [0, 0]
 
 
 async def test_a_cancellation_by_the_server_is_passed_on() -> None:

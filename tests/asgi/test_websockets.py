@@ -290,6 +290,29 @@ async def test_finish_leaves_a_websocket_alone_until_the_budget_is_used_up() -> 
     assert [work.name for work in life.report.abandoned] == ["WEBSOCKET /chat"]
 
 
+class Stalled(Socket):
+    """A client that reads nothing any more."""
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "websocket.close":
+            await anyio.sleep_forever()
+        await super().send(message)
+
+
+async def test_a_client_that_does_not_read_its_close_frame_is_not_stuck() -> None:
+    life = Lifecycle(grace_period=10)
+    middleware = LifecycleMiddleware(echo, life, websocket="finish")
+    async with anyio.create_task_group() as group, serving(middleware) as server:
+        socket = Stalled(server._scope("websocket", "/chat"))
+        group.start_soon(socket.run, server.app)
+        await anyio.sleep(1)
+        life.request_stop("enough")
+        await server.told.wait()
+        group.cancel_scope.cancel()
+    assert [work.name for work in life.report.abandoned] == ["WEBSOCKET /chat"]
+    assert life.report.failures == []
+
+
 async def test_under_finish_the_conversation_goes_on_and_may_end_by_itself() -> None:
     life = Lifecycle()
     async with serving(LifecycleMiddleware(echo, life, routes={"/chat": "finish"})) as server:
