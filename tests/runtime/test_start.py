@@ -11,7 +11,14 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from lifecycle import HookTimeoutError, Lifecycle, StartError, Trigger, TriggerTimeoutError
+from lifecycle import (
+    HookTimeoutError,
+    Lifecycle,
+    StartError,
+    StopSource,
+    Trigger,
+    TriggerTimeoutError,
+)
 from tests.support.living import deaf, live, outcomes, phases
 
 LONG = 0.2
@@ -322,6 +329,42 @@ async def test_a_stop_in_the_middle_of_the_start_rolls_back_exactly_what_stands_
     assert tale.told == ["a up", *told, "a down"]
     assert phases(tale.life) == ["starting", "stopping", "stopped"]
     assert tale.life.failure is None
+
+
+@pytest.mark.parametrize("how", ["hook", "resource"])
+async def test_a_thread_that_ended_just_as_the_stop_came_has_started_what_it_started(
+    how: str,
+) -> None:
+    tale = story()
+
+    def stop_before_the_result_is_seen() -> None:
+        engine = tale.life._engine
+        assert engine is not None
+        threading.Event().wait(0.05)  # the loop stands still, the thread comes to its end
+        engine.stop("just now", StopSource.CALL)
+
+    def up() -> None:
+        assert tale.life._engine is not None
+        tale.life._engine.loop._post(stop_before_the_result_is_seen)
+        tale.tell("up")
+
+    def resource() -> Iterator[None]:
+        up()
+        yield
+        tale.tell("down")
+
+    if how == "hook":
+        tale.life.on_startup(name="it")(up)
+        tale.life.on_shutdown(name="it")(lambda: tale.tell("down"))
+    else:
+        tale.life.resource(resource)
+
+    @tale.life.on_startup
+    async def never() -> None:
+        await anyio.sleep(100)
+
+    assert await live(tale.life) == 0
+    assert tale.told == ["up", "down"]
 
 
 @pytest.mark.parametrize(("how", "told"), MIDDLES)

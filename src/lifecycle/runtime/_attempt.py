@@ -32,8 +32,8 @@ class Attempt:
         self.value: Any = None
         self.done = anyio.Event()
         self.cancelled = False
-        self.in_thread = False
-        """A worker thread is in the hook's code: it cannot be cancelled, only left behind."""
+        self._thread_runs = False
+        self._thread_awaited = False
         self._stage = hook.kind.value
         self._argument = argument
         self._loop = Loop()
@@ -95,9 +95,9 @@ class Attempt:
                 # In a list: trio refuses a coroutine that comes out of a thread by itself.
                 return [function(*arguments)]
             finally:
-                self.in_thread = False
+                self._thread_runs = False
 
-        self.in_thread = True
+        self._thread_runs = self._thread_awaited = True
         try:
             # A limiter of its own: threads of the application that hang must not use up those of the hooks.
             (result,) = await anyio.to_thread.run_sync(
@@ -105,14 +105,20 @@ class Attempt:
             )
             return result
         finally:
+            self._thread_awaited = False
             with suppress(IndexError):
                 ticket.pop()
-                self.in_thread = False
+                self._thread_runs = False
 
     @property
     def seconds(self) -> float:
         ended = self._ended
         return (self._loop.now() if ended is None else ended) - self._began
+
+    @property
+    def in_thread(self) -> bool:
+        """A worker thread is in the hook's code, or its result is on the way: it cannot be cancelled, only left behind."""
+        return self._thread_runs or self._thread_awaited
 
     @property
     def gone(self) -> bool:
