@@ -1,0 +1,116 @@
+"""Every benchmark runs: with next to no effort, so that the figures mean nothing."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.__main__ import BENCHMARKS
+from benchmarks.figures import Aim, Finding, Spread, percentile, ratios, turns
+from benchmarks.page import keep, page
+from tests.support.servers import ROOT, environment
+
+WRK = """\
+#!{python}
+import sys, urllib.request
+print(sum(urllib.request.urlopen(sys.argv[-1]).status == 200 for _ in range(5)), "requests in 1.00s, 1.00KB read")
+print("Requests/sec:     5.00")
+"""
+"""In place of wrk, which measures for a second at least and is not everywhere."""
+
+
+def start(folder: Path, name: str) -> subprocess.Popen[bytes]:
+    words = ["-m", "benchmarks", name, "--effort", "0"]
+    files = ["--json", str(folder / f"{name}.json"), "--page", str(folder / f"{name}.md")]
+    path = os.pathsep.join([str(folder), os.environ["PATH"]])
+    with (folder / f"{name}.txt").open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, *words, *files],
+            cwd=ROOT,
+            env=environment(PATH=path),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[Any, Path]]]:
+    """All of them, side by side: most of their time they wait."""
+    folder = tmp_path_factory.mktemp("benchmarks")
+    wrk = folder / "wrk"
+    wrk.write_text(WRK.format(python=sys.executable))
+    wrk.chmod(0o755)
+    processes = {name: start(folder, name) for name in BENCHMARKS}
+    try:
+        yield {name: (processes[name], folder / name) for name in processes}
+    finally:
+        for process in processes.values():
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("name", list(BENCHMARKS))
+def test_each_benchmark_measures_and_keeps_what_it_found(
+    runs: dict[str, tuple[Any, Path]], name: str
+) -> None:
+    process, path = runs[name]
+    status = process.wait(60)
+    output = path.with_suffix(".txt").read_text()
+    assert status == 0, output
+    results = json.loads(path.with_suffix(".json").read_text())
+    (finding,) = [Finding.from_dict(values) for values in results["findings"]]
+    assert finding.name == name
+    assert finding.rows
+    assert {len(row) for row in finding.rows} == {len(finding.head)}
+    assert finding.raw
+    assert results["machine"]["command"].startswith(f"python -m benchmarks {name} ")
+    written = path.with_suffix(".md").read_text()
+    assert f"## {finding.title}\n" in written
+    assert all(f"| {row[0]} |" in written for row in finding.rows)
+
+
+def test_an_unknown_benchmark_is_named_with_those_that_exist() -> None:
+    command = [sys.executable, "-m", "benchmarks", "speed"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert re.search(r"no benchmark is called speed: there are request, .*losses", done.stderr)
+
+
+def test_the_page_of_the_documentation_shows_the_figures_that_were_kept() -> None:
+    folder = ROOT / "docs" / "reference"
+    results = json.loads((folder / "benchmarks.json").read_text())
+    assert (folder / "benchmarks.md").read_text() == page(results)
+    assert [finding["name"] for finding in results["findings"]] == list(BENCHMARKS)
+
+
+def test_a_missed_aim_and_a_missing_tool_are_said_on_the_page() -> None:
+    missed = Finding("a", "A", "How.", ["", "x"], [["row", 1]], [Aim("at most 2", "3", met=False)])
+    missing = Finding("b", "B", "How.", missing="wrk is not installed")
+    findings = [vars(missed) | {"aims": [vars(missed.aims[0])]}, vars(missing)]
+    text = page({"machine": {"command": "python -m benchmarks a b"}, "findings": findings})
+    assert "at most 2. Found: 3, **missed**." in text
+    assert "**Not measured**: wrk is not installed." in text
+    assert "nox -s bench -- a b\n" in text
+
+
+def test_raw_figures_are_kept_one_list_a_line_with_four_digits() -> None:
+    kept = keep({"raw": {"µs": [1.23456, 20000.4, 3e-05]}, "head": ["a, b"]})
+    assert '"µs": [1.235, 20000.0, 3e-05]' in kept
+    assert json.loads(kept)["head"] == ["a, b"]
+
+
+def test_what_is_compared_is_compared_within_its_round() -> None:
+    """A machine that slows down by half in the second round changes no ratio."""
+    assert ratios([2.0, 4.0], [1.0, 2.0]) == Spread(2.0, 2.0, 2.0)
+    assert f"{Spread(1.5, 1.0, 2.0):.1f}" == "1.5 (1.0 to 2.0)"
+    assert percentile(range(100), 0.9) == 90
+    assert [turns("abc", number)[0] for number in range(4)] == ["a", "b", "c", "a"]
