@@ -24,7 +24,7 @@ def test_a_consumer_stops_taking_finishes_the_job_in_hand_acknowledges_it_and_ex
         assert running.wait(5) == 0, running.output
         assert running.events() == [
             "took 0", "did 0", "took 1", "left for SIGTERM", "did 1", "closed",
-        ]  # fmt: skip
+        ]  # fmt: skip # in the order of the story
         assert (running.report["finished"], running.report["abandoned"]) == (2, [])
         with pytest.raises(ProcessLookupError):
             os.killpg(running.process.pid, 0)

@@ -218,7 +218,7 @@ async def test_a_pre_stop_hook_that_hangs_costs_half_of_the_drain_and_nobody_the
 @pytest.mark.parametrize("drain_timeout", [0, 0.5])
 async def test_a_short_drain_leaves_pre_stop_hooks_their_time(drain_timeout: float) -> None:
     life = Lifecycle(drain_timeout=drain_timeout)
-    life.on_pre_stop(name="leave")(lambda: time.sleep(0.05))
+    life.on_pre_stop(name="leave")(lambda: threading.Event().wait(0.05))
 
     @life.on_pre_stop
     async def slow() -> None:

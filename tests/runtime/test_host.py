@@ -105,9 +105,9 @@ async def test_a_setting_that_looks_misspelt_is_named(
 ) -> None:
     monkeypatch.setenv("LIFECYCLE_GRACE_PERIODE", "60")
     assert await live(Lifecycle(), stop_at=1) == 0
-    assert (
+    (warning,) = [log for log in caplog.records if log.message == "unknown setting"]
+    assert warning.__dict__["reason"] == (
         "LIFECYCLE_GRACE_PERIODE is not a setting: did you mean LIFECYCLE_GRACE_PERIOD?"
-        in caplog.text
     )
 
 

@@ -84,7 +84,7 @@ async def test_startup_hooks_run_in_order_one_by_one_and_shutdown_reverses_them(
     assert tale.told == [
         "a up", "b up", "slow begins", "slow ends", "c up",
         "c down", "b down", "a down",
-    ]  # fmt: skip
+    ]  # fmt: skip # in the order of the story
     assert phases(tale.life) == [
         "starting",
         "ready",
@@ -133,7 +133,7 @@ async def test_only_hooks_that_ask_for_it_run_side_by_side() -> None:
     assert await live(life, stop_at=100) == 0
     assert {name: round(at - start) for name, at in began.items()} == {
         "alone": 0, "one": 10, "two": 10, "three": 20, "last": 30,
-    }  # fmt: skip
+    }  # fmt: skip # in the order of the story
 
 
 async def test_a_sync_hook_does_not_block_the_event_loop() -> None:
@@ -171,7 +171,7 @@ async def test_a_failed_start_shuts_down_what_was_started_and_nothing_else() -> 
     assert tale.life.report.reason == f"the start failed: {first.partition(': ')[2]}"
     assert outcomes(tale.life) == {
         "a": "ok", "b": "ok", "c": "not run", "<lambda>": "not run", "d": "not run",
-    }  # fmt: skip
+    }  # fmt: skip # in the order of the story
 
 
 async def test_side_by_side_one_failure_cuts_the_others_and_what_stands_is_shut_down() -> None:
