@@ -14,7 +14,7 @@ import anyio
 from lifecycle.asgi._endpoints import EndpointAnswers
 from lifecycle.asgi._http import App, Receive, Scope, Send
 from lifecycle.asgi._inner import INNER, InnerLifespan
-from lifecycle.asgi._server import ServerLink
+from lifecycle.asgi._server import ServerLink, is_served
 from lifecycle.asgi._workers import Workers
 from lifecycle.core import StopSource
 from lifecycle.runtime import Host, Lifecycle
@@ -44,7 +44,9 @@ class Lifespan:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Host]:
         """The running host; the signals are ours from here on."""
-        host = Host(self._lifecycle, owns_process=True, routed=True, inner=[self._inner.hook()])
+        host = Host(
+            self._lifecycle, owns_process=is_served(), routed=True, inner=[self._inner.hook()]
+        )
         async with host.open():
             yield host
 

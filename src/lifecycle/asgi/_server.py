@@ -42,6 +42,16 @@ def parent_of_workers() -> int | None:
     return None
 
 
+def is_served() -> bool:
+    """Whether a server runs us. Else some program drives the lifespan, a test for example: its process is not ours."""
+    return (
+        callable(signal.getsignal(signal.SIGTERM))
+        or os.getpid() == 1
+        or parent_of_workers() is not None
+        or "hypercorn" in sys.modules  # on trio it has no handler
+    )
+
+
 class ServerLink:
     """The way to the server that runs this application."""
 
@@ -108,14 +118,23 @@ class ServerLink:
             self._server.should_exit = True
         elif host.relay.hand_over(signal.SIGTERM):
             return
-        elif not self._host.engine.loop.is_asyncio:
+        elif host.owns_process or host.terminated.is_set() or source is StopSource.SIGNAL:
+            self._end_ourselves()
+        else:
+            logger.info("all is done: whoever runs the server may stop it")
+            host.relay.restore()
+
+    def _end_ourselves(self) -> None:
+        host, request = self._host, self._host.engine.request
+        if not host.engine.loop.is_asyncio:
             # A trio server without a handler of its own (hypercorn --workers 0 -k trio) stops for KeyboardInterrupt.
             # Raised in this task it would end this task only: trio hands it to the server's from outside any task.
-            host.relay.restore(deaf_to_sigterm=host.was_told())
+            host.relay.restore(deaf_to_sigterm=host.owns_process and host.was_told())
             host.engine.loop.call_soon(functools.partial(signal.raise_signal, signal.SIGINT))
         elif self.parent is None:
             host.relay.restore()
-            signal.raise_signal(signal.SIGTERM)
+            is_ctrl_c = request is not None and request.signal is signal.SIGINT
+            signal.raise_signal(signal.SIGINT if is_ctrl_c else signal.SIGTERM)
 
     def leave_behind(self, status: int) -> None:
         """See to the process's exit status, and that no late signal changes it, once the server has gone."""

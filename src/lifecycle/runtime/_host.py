@@ -53,7 +53,7 @@ class Host:
         self.terminated = anyio.Event()
         """SIGTERM has come."""
         self.path = report_path(life.settings.report_file)
-        self._owns_process = owns_process
+        self.owns_process = owns_process
         self._watchdog: Watchdog | None = None
         self._interrupted = False
         self.engine: Engine = life._open(self._make_engine)  # noqa: SLF001 - see above
@@ -111,7 +111,7 @@ class Host:
                 "not in the main thread: signals cannot be handled here, so stop with request_stop() or /shutdown"
             )
             return
-        if self._owns_process:
+        if self.owns_process:
             self._watchdog = Watchdog(
                 self.relay,
                 self._life.settings.budget.deadline,
@@ -125,7 +125,7 @@ class Host:
 
     def _give_back(self) -> None:
         # After preStop there always comes a SIGTERM: on its way out, it must not turn a clean end into 143.
-        self.relay.restore(deaf_to_sigterm=self._owns_process and self.was_told())
+        self.relay.restore(deaf_to_sigterm=self.owns_process and self.was_told())
         if self._watchdog is None:
             self.relay.close()
         elif not self._keeps_watch():

@@ -71,7 +71,10 @@ class SignalRelay:
                 " process, and install its middleware once"
             )
         for number in self.signals:
-            self.previous[number] = signal.signal(number, self.note)
+            handler = signal.signal(number, self.note)
+            # Our own, from before the start, is no server that could be told to leave.
+            is_early = isinstance(getattr(handler, "__self__", None), EarlySignals)
+            self.previous[number] = signal.SIG_DFL if is_early else handler
         self.interpose()
         return True
 
@@ -89,9 +92,7 @@ class SignalRelay:
     def note(self, number: int, _frame: FrameType | None) -> None:
         """The handler."""
         if os.getpid() != self._pid:
-            # A child forked by the application: the signal is its own business, as if we had never been here.
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
+            _as_if_we_were_not_here(number)
             return
         self._noted.append((Signals(number), time.monotonic()))
         # The watchdog is told of what starts the clock, and of nothing else: a SIGHUP may come every day.
@@ -157,6 +158,14 @@ class SignalRelay:
                 return  # The loop has closed its end: it is past handling signals.
 
 
+def _as_if_we_were_not_here(number: int) -> None:
+    # In a child that the application has forked, a signal is the child's own business. Not the handlers from before us:
+    # those are the server's, and would note the signal for a server that does not run there.
+    is_ctrl_c = number == Signals.SIGINT
+    signal.signal(number, signal.default_int_handler if is_ctrl_c else signal.SIG_DFL)
+    signal.raise_signal(number)
+
+
 def _is_the_loops(handler: Handler) -> bool:
     # asyncio registers a function that does nothing, `_sighandler_noop`; uvloop a method of that kind of its loop.
     return callable(handler) and "sighandler" in getattr(handler, "__name__", "")
@@ -181,5 +190,8 @@ class EarlySignals:
         ):
             signal.signal(signal.SIGTERM, self._note)
 
-    def _note(self, _number: int, _frame: FrameType | None) -> None:
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        if os.getpid() != 1:
+            _as_if_we_were_not_here(number)
+            return
         self.noted_at = time.monotonic() if self.noted_at is None else self.noted_at
