@@ -162,7 +162,9 @@ class LifecycleMiddleware:
                 await send({"type": lifespan.last_word})
         except AlreadyStartedError as error:
             # Without the message it would look to the server like an application without a lifespan, which it serves.
-            logger.critical("%s", error)
+            logger.critical(
+                "the lifecycle cannot be started", extra={"reason": str(error)}, exc_info=error
+            )
             await receive()
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             raise
@@ -178,7 +180,8 @@ class LifecycleMiddleware:
     ) -> None:
         if engine is not None:
             self._works.refused += 1
-            await refuse(scope, receive, send, engine.waiting_for)
+            # Only the phase: the reason, with its paths and names, is for the probes.
+            await refuse(scope, receive, send, f"the process is {engine.record.phase}")
             return
         if not self._unstarted_was_told:
             self._unstarted_was_told = True

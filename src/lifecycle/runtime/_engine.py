@@ -101,7 +101,7 @@ class Engine:
         if self.request is not None:
             return f"{self.record.phase}: {self.request.reason}"
         if self.start.error is not None:
-            return f"the start failed: {self.start.error}"
+            return "the start failed: the report says why"  # an error may hold a password; anybody can probe
         return self.promises.what if self.ready.is_set() else self.start.reason(self.loop.now())
 
     # What may come at any time. In the loop's thread.

@@ -66,7 +66,7 @@ class Host:
         self._take_signals()
         engine = self.engine
         for text in self._life.settings.misspelt:
-            logger.warning("unknown setting: %s", text)
+            logger.warning("unknown setting", extra={"reason": text})
         try:
             async with anyio.create_task_group() as group:
                 await group.start(engine.live)

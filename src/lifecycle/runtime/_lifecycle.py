@@ -94,7 +94,9 @@ class Lifecycle(Registration):
 
     def _begin_anew(self) -> None:
         self.state = State()
+        """What the resources yielded, by name."""
         self.stop_requested = Flag()
+        """Set by the first request to stop: `.is_set()` in any thread, `await .wait()` in the event loop."""
         self._works = InFlight()
         self._engine: Engine | None = None
 
@@ -109,6 +111,7 @@ class Lifecycle(Registration):
 
     @property
     def phase(self) -> Phase:
+        """Where in its life the process is; STARTING before the start too."""
         return Phase.STARTING if self._engine is None else self._engine.record.phase
 
     @property
