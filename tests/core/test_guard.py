@@ -167,7 +167,9 @@ def test_an_allowed_network_may_call(peer: str) -> None:
     assert allowed(with_networks, peer)
 
 
-@pytest.mark.parametrize("peer", ["10.10.0.0", "::ffff:10.8.0.1", "fd00::1", *sorted(map(str, NEAR))])
+@pytest.mark.parametrize(
+    "peer", ["10.10.0.0", "::ffff:10.8.0.1", "fd00::1", *sorted(map(str, NEAR))]
+)
 def test_networks_take_the_place_of_those_who_are_near(peer: str) -> None:
     assert reason(with_networks, peer) == f"{canonical(peer)} is in none of the allowed networks"
 
