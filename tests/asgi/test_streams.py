@@ -229,6 +229,20 @@ async def test_an_answer_that_ends_by_itself_meanwhile_gets_no_second_end() -> N
     assert answer.body == TICK + b"data: the last one\n\n"
 
 
+@pytest.mark.parametrize("seconds", [0.99, 1, 1.01])
+async def test_an_answer_that_ends_in_the_moment_it_is_given_up_is_whole(seconds: float) -> None:
+    @no_lifespan
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start())
+        await anyio.sleep(2.5)
+        await anyio.sleep(seconds)
+        await send(chunk(b"whole", more=False))
+
+    answer, _ = await ended(app)
+    assert answer.complete
+    assert answer.body == (b"whole" if seconds <= 1 else b"")
+
+
 async def test_work_behind_a_finished_answer_is_not_cut_by_the_end_of_streams() -> None:
     done: list[str] = []
 

@@ -6,7 +6,7 @@ from typing import Final
 import anyio
 
 from lifecycle.asgi._http import Message, Receive, Send, cut_short
-from lifecycle.asgi._interrupt import Interruptible
+from lifecycle.asgi._interrupt import LAST_WORDS, Interruptible
 from lifecycle.core import FAREWELL, End
 
 logger = logging.getLogger("lifecycle")
@@ -57,7 +57,12 @@ class EndingStream(Interruptible):
                 )  # as ASGI 2.4 says to a sender
             tail, self._tail = (self._tail + message.get("body", b""))[-4:], b""
             self._finished = not message.get("more_body", False)
-            await self._send(message)
+            if self._finished and self._scope.cancel_called:
+                # It came to its end in the very moment in which it was given up: let it say that.
+                with anyio.move_on_after(LAST_WORDS, shield=True):
+                    await self._send(message)
+            else:
+                await self._send(message)
             # Only now: of a chunk whose sending was cancelled nobody knows whether it was sent.
             self._tail = tail
             return
