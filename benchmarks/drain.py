@@ -16,7 +16,7 @@ from lifecycle.asgi._http import Message, Receive, Scope, Send
 from tests.support.servers import launched
 
 NOTICED = 200
-EXITS = 15
+EXITS = 10
 LEAVERS = {
     "bare, SIGTERM": ("bare", signal.SIGTERM),
     "bare, SIGINT": ("bare", signal.SIGINT),

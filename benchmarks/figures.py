@@ -81,6 +81,10 @@ class Effort(float):
 
 
 def turns(names: Sequence[str], round_number: int) -> list[str]:
-    """All names, beginning with another one in each round: who comes first must not matter."""
-    first = round_number % len(names)
-    return [*names[first:], *names[:first]]
+    """All names, beginning with another one in each round, and every other time backwards.
+
+    Neither who comes first may matter, nor who comes after whom.
+    """
+    first = round_number // 2 % len(names)
+    order = [*names[first:], *names[:first]]
+    return order[::-1] if round_number % 2 else order

@@ -15,6 +15,7 @@ What the library costs, and what it saves. This page is written by the program t
     nox -s bench{posargs}
 
 Times depend on the machine, and other programs ran beside these: read the ratios, which are taken within a round.
+The raw figures are in `docs/reference/benchmarks.json`.
 """
 
 

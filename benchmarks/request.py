@@ -110,6 +110,6 @@ def measure(effort: Effort) -> Finding:
         )
         finding.raw[f"{setting.title}, µs"] = spent
         if setting.aimed:
-            text = f"at most {AIM:g} of the cost of a request behind the no-op ({setting.title})"
+            text = f"at most {AIM:g} times what a request behind the no-op costs ({setting.title})"
             finding.aims.append(Aim(text, f"{to_no_op.median:.2f}", to_no_op.median <= AIM))
     return finding

@@ -11,7 +11,7 @@ from tests.support.servers import Server
 
 AIM = 0.98
 CONNECTIONS = 16
-ROUNDS = 12
+ROUNDS = 10
 SECONDS = 1
 """The least that wrk takes."""
 HOW = (

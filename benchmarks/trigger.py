@@ -13,7 +13,7 @@ import anyio.to_thread
 from benchmarks.figures import Effort, Finding, percentile
 from lifecycle import wait_for_file
 
-SAMPLES = 200
+SAMPLES = 100
 SIDE_BY_SIDE = 20
 """Waits at the same time: enough to be quick, too few to be in each other's way."""
 IDLE_SECONDS = 5.0

@@ -113,4 +113,8 @@ def test_what_is_compared_is_compared_within_its_round() -> None:
     assert ratios([2.0, 4.0], [1.0, 2.0]) == Spread(2.0, 2.0, 2.0)
     assert f"{Spread(1.5, 1.0, 2.0):.1f}" == "1.5 (1.0 to 2.0)"
     assert percentile(range(100), 0.9) == 90
-    assert [turns("abc", number)[0] for number in range(4)] == ["a", "b", "c", "a"]
+
+
+def test_neither_who_comes_first_nor_who_comes_after_whom_is_always_the_same() -> None:
+    orders = ["".join(turns("abc", number)) for number in range(6)]
+    assert orders == ["abc", "cba", "bca", "acb", "cab", "bac"]
