@@ -23,7 +23,7 @@ REQUESTS = {"/fast": 50.0, "/slow?seconds=0.8": 4.0}
 SETTINGS = {
     "KUBERNETES_SERVICE_HOST": "10.96.0.1",
     # Longer than the load goes on after the stop.
-    "LIFECYCLE_SHUTDOWN_DELAY": "1.4",
+    "LIFECYCLE_SHUTDOWN_DELAY": "1.8",
     "LIFECYCLE_GRACE_PERIOD": "20",
 }
 

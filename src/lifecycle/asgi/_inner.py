@@ -56,7 +56,8 @@ class InnerLifespan:
         if self._failure is not None:
             raise self._failure
 
-    def _run(self) -> AbstractAsyncContextManager[None]:
+    async def _run(self) -> AbstractAsyncContextManager[None]:
+        # A coroutine function, though it awaits nothing: any other would be called in a worker thread.
         self._scope["state"].update(self._life.state.items())
         return self._open()
 
