@@ -6,8 +6,9 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar, get_args
 
 import anyio
 
@@ -32,7 +33,7 @@ from lifecycle.core import (
 from lifecycle.runtime._engine import Engine
 from lifecycle.runtime._host import Host
 from lifecycle.runtime._in_flight import InFlight
-from lifecycle.runtime._loop import Flag
+from lifecycle.runtime._loop import Flag, in_task
 from lifecycle.runtime._registration import Registration
 from lifecycle.runtime._signals import EarlySignals
 from lifecycle.runtime._state import State
@@ -180,6 +181,10 @@ class Lifecycle(Registration):
     def track(self, function: Callable[P, R]) -> Callable[P, R]:
         """Count every call of `function`, sync or async, as work in flight under the function's name."""
         name = getattr(function, "__qualname__", repr(function))
+        if not callable(function):
+            raise RegistrationError(
+                f"@life.track was given {name}, which is not a function: inside one, use life.in_flight(name)"
+            )
         if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
             raise RegistrationError(
                 f"@life.track was given the generator function {name}: use life.in_flight inside it"
@@ -221,9 +226,18 @@ class Lifecycle(Registration):
 
         Raises:
             RegistrationError: `main` cannot be called so.
-            AlreadyStartedError: This lifecycle has been started before.
+            AlreadyStartedError: This lifecycle has been started before, or an event loop runs here already.
+            SettingsError: There is no such backend.
         """
         hook = self._main_hook(main, caller())
+        if backend not in get_args(Backend) or find_spec(backend) is None:
+            raise SettingsError(
+                f"life.run(backend={backend!r}): write 'asyncio', or 'trio' where trio is installed"
+            )
+        if in_task():
+            raise AlreadyStartedError(
+                f"life.run({hook.name}) inside an event loop that runs already: await life.run_async({hook.name}) there"
+            )
         with ExitStack() as afterwards:
             # The event loop's own end can hang as well: asyncio waits for the threads of its executor.
             anyio.run(
@@ -245,13 +259,16 @@ class Lifecycle(Registration):
             await engine.over.wait()
 
     def _main_hook(self, main: Callable[..., Any], where: str) -> Hook:
-        takes_life = bool(_required(main))
-        function = functools.partial(main, self) if takes_life else main
-        hook = make_hook(Kind.TASK, function, where, essential=True)
-        if not hook.is_async and not inspect.iscoroutinefunction(inspect.unwrap(main)):
+        function = functools.partial(main, self) if _required(main) else main
+        try:
+            hook = make_hook(Kind.TASK, function, where, essential=True)
+        except RegistrationError:
+            hook = None
+        if hook is None or not (hook.is_async or inspect.iscoroutinefunction(inspect.unwrap(main))):
+            name = getattr(main, "__name__", repr(main))
             raise RegistrationError(
-                f"life.run({hook.name}) at {where}: the main function is a coroutine function (async def); run a"
-                " blocking one with anyio.to_thread.run_sync inside it"
+                f"life.run({name}) at {where}: the main function is a coroutine function (async def) that takes nothing"
+                " or the lifecycle; run a blocking one with anyio.to_thread.run_sync inside it"
             )
         return hook
 

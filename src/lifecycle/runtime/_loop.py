@@ -30,7 +30,7 @@ class Loop:
 
         Elsewhere is a thread, or a signal handler that has interrupted the loop's own sleep: it would sleep on.
         """
-        if threading.get_ident() == self._thread and _in_task():
+        if threading.get_ident() == self._thread and in_task():
             function()
             return
         try:
@@ -48,7 +48,8 @@ def _trio_clock() -> Any:
     return importlib.import_module("trio.lowlevel").current_clock()
 
 
-def _in_task() -> bool:
+def in_task() -> bool:
+    """Whether a task of an event loop runs in this thread just now."""
     try:
         anyio.get_current_task()
     except (RuntimeError, AttributeError):

@@ -117,7 +117,8 @@ class Registration:
             which = signals.Signals(number)
         except (ValueError, TypeError):
             raise RegistrationError(
-                f"@life.on_signal({number!r}) at {where}: no such signal on this system"
+                f"@life.on_signal({number!r}) at {where}: no such signal on this system; write it like"
+                " @life.on_signal(signal.SIGHUP)"
             ) from None
         if which in STOP_SIGNALS:
             raise RegistrationError(
