@@ -126,12 +126,12 @@ outer = LifecycleMiddleware(
 )
 
 # What must be refused.
-life.on_startup("db")  # type: ignore[call-overload]
-life.on_startup(nme="db")  # type: ignore[call-overload]
-life.task(essential="yes")  # type: ignore[call-overload]
-life.run(main, backend="curio")  # type: ignore[arg-type]
-with_options("2")  # type: ignore[arg-type]
-_ = warmed()  # type: ignore[call-arg]
-_ = job("1")  # type: ignore[arg-type]
-app.add_middleware(LifecycleMiddleware, lifecycle=life, http="finnish")  # type: ignore[arg-type]
-LifecycleMiddleware(app, life, http="finnish")  # type: ignore[arg-type]
+life.on_startup("db")  # type: ignore[call-overload] # the promise
+life.on_startup(nme="db")  # type: ignore[call-overload] # the promise
+life.task(essential="yes")  # type: ignore[call-overload] # the promise
+life.run(main, backend="curio")  # type: ignore[arg-type] # the promise
+with_options("2")  # type: ignore[arg-type] # the promise
+_ = warmed()  # type: ignore[call-arg] # the promise
+_too = job("1")  # type: ignore[arg-type] # the promise
+app.add_middleware(LifecycleMiddleware, lifecycle=life, http="finnish")  # type: ignore[arg-type] # the promise
+LifecycleMiddleware(app, life, http="finnish")  # type: ignore[arg-type] # the promise
