@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from types import ModuleType
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 
@@ -104,3 +105,44 @@ def test_whoever_handles_sigterm_starts_us_as_a_worker_or_is_hypercorn_is_a_serv
     with monkeypatch.context() as patch:
         patch.setattr(os, "getpid", lambda: 1)
         assert is_served(), "PID 1 is a container's process"
+
+
+@pytest.mark.parametrize("moment", ["starting", "serving", "draining"])
+async def test_a_lifespan_that_is_cancelled_still_shuts_down_what_was_started(moment: str) -> None:
+    """A server that is at the end of its own patience cancels it."""
+    life = Lifecycle(shutdown_delay=0)
+    told: list[str] = []
+
+    @life.resource
+    async def pool() -> AsyncIterator[None]:
+        told.append("open")
+        yield
+        told.append("closed")
+
+    @life.on_startup
+    async def warm() -> None:
+        if moment == "starting":
+            await anyio.sleep_forever()
+
+    app = LifecycleMiddleware(hello, life)
+    to_app, receive = anyio.create_memory_object_stream[Message](2)
+    send, from_app = anyio.create_memory_object_stream[Message](2)
+    with to_app, receive, send, from_app, anyio.CancelScope() as patience:
+        async with anyio.create_task_group() as group:
+            group.start_soon(app, {"type": "lifespan", "state": {}}, receive.receive, send.send)
+            await to_app.send({"type": "lifespan.startup"})
+            if moment != "starting":
+                await from_app.receive()
+            await anyio.sleep(1)
+            if moment == "draining":
+                with life.in_flight("job"):
+                    life.request_stop("enough")
+                    await anyio.sleep(1)
+                    assert life.phase is Phase.DRAINING
+                    patience.cancel()
+                    await anyio.lowlevel.checkpoint()
+            patience.cancel()
+    assert told == ["open", "closed"]
+    assert life.phase is Phase.FAILED
+    assert life.report.exit_status == 7
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
