@@ -14,7 +14,7 @@ import anyio
 from lifecycle.asgi._endpoints import EndpointAnswers
 from lifecycle.asgi._http import App, Receive, Scope, Send
 from lifecycle.asgi._inner import INNER, InnerLifespan
-from lifecycle.asgi._server import ServerLink, is_served
+from lifecycle.asgi._server import SERVER_EXTENSION, ServerLink, is_served
 from lifecycle.asgi._workers import Workers
 from lifecycle.core import StopSource
 from lifecycle.runtime import Host, Lifecycle
@@ -50,11 +50,11 @@ class Lifespan:
         async with host.open():
             yield host
 
-    async def speak(self, host: Host, receive: Receive, send: Send) -> None:
+    async def speak(self, host: Host, scope: Scope, receive: Receive, send: Send) -> None:
         """The protocol, from `lifespan.startup` to the end."""
         engine = host.engine
         await receive()
-        link = ServerLink(host)
+        link = ServerLink(host, scope.get("extensions", {}).get(SERVER_EXTENSION))
         if link.stopped_already():
             engine.stop("SIGTERM before the start", StopSource.SIGNAL)
         await _first(engine.start.listening, engine.settled)

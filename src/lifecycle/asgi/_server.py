@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import threading
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 
@@ -25,6 +25,17 @@ SIGTERM_PATIENCE = 1.0
 """Seconds for the platform's SIGTERM, once `/shutdown` was answered, before a server is left to end without it."""
 PARENT_PATIENCE = 2.0
 """Seconds for a server's parent to pass SIGTERM on to us, before we leave without it."""
+
+
+SERVER_EXTENSION = "lifecycle.server"
+"""In `scope["extensions"]` of the lifespan: a server of our own, which need not be guessed at."""
+
+
+class OurServer(Protocol):
+    """A server that leaves when it is told to."""
+
+    def leave(self) -> None:
+        """All is done: stop listening and return."""
 
 
 def parent_of_workers() -> int | None:
@@ -55,7 +66,8 @@ def is_served() -> bool:
 class ServerLink:
     """The way to the server that runs this application."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, ours: "OurServer | None" = None) -> None:
+        self._ours = ours
         self._host = host
         self.parent = parent_of_workers()
         handler: Any = host.relay.previous.get(signal.SIGTERM)
@@ -68,6 +80,8 @@ class ServerLink:
         """SIGTERM comes to us first, and the server stops when we say so."""
         if not self._host.relay.installed:
             return False
+        if self._ours is not None:
+            return True
         return not (self._silent and self.parent is not None)
 
     @property
@@ -90,6 +104,9 @@ class ServerLink:
             None if request is None else request.source
         )  # None: the start failed while the server was serving
         if source is StopSource.SERVER:
+            return
+        if self._ours is not None:
+            self._ours.leave()
             return
         if not host.relay.installed:
             # Off the main thread the process is somebody else's: a test client's, or a program's around the server.

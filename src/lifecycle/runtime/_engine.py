@@ -78,6 +78,8 @@ class Engine:
         self.ready = anyio.Event()
         self.draining = anyio.Event()
         self.over = anyio.Event()
+        self.routes_withdrawn = anyio.Event()
+        """Somebody who can tell has seen that the routers have let go: the lame duck need not last its whole delay."""
         self._stop_requested = stop_requested
         self._closed = closed
         self._hooks = tuple(hooks)
@@ -235,7 +237,7 @@ class Engine:
         done = anyio.Event()
         self.spawn(self._run_pre_stop_hooks, done)
         with self.purse.until(self.purse.routes_withdrawn_at()):
-            await anyio.sleep_forever()
+            await self.routes_withdrawn.wait()
         # Work must not be refused before, say, a queue has been left; a hook that hangs may not eat the drain.
         with self.purse.until(self.purse.pre_stop_ends_at() + 2 * CUT_PATIENCE):
             await done.wait()

@@ -1,0 +1,7 @@
+"""Who listens: uvicorn for HTTP, the lifecycle for listening, signals and leaving."""
+
+from lifecycle.server._serve import serve_async
+
+__all__ = [
+    "serve_async",
+]

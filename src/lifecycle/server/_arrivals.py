@@ -1,0 +1,68 @@
+"""Who still sends us new connections? The lame duck ends when their silence proves that the routers have let go.
+
+Silence is evidence only against what was heard before: with λ new connections a second, none for t seconds happens by
+chance with probability e^(-λt). A process that gets a request every three seconds proves nothing by being quiet for
+two, and waits its whole delay; one that gets a hundred a second has proved it after a tenth of a second. Traffic that
+comes in bursts is not that regular: silence must also outlast the longest that was seen before the stop, twice over.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+CHANCE: Final = 1e-4
+"""The risk, at each stop, of taking chance for silence."""
+WINDOW: Final = 60.0
+"""Seconds before the stop that count as its past: long enough for a burst a minute, short enough to be about now."""
+BUCKET: Final = 0.1
+"""Seconds: arrivals are counted in buckets, so that memory does not grow with traffic."""
+LEAST: Final = 0.5
+"""Seconds of lame duck at least: the notice itself needs a moment on its way to the routers."""
+GAP_FACTOR: Final = 2.0
+
+
+class Arrivals:
+    """New connections with a request for the application; probes and hooks do not count. Times are the loop's."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._began = now()
+        self._buckets: deque[list[float]] = deque()
+        self.fresh: set[Any] = set()
+        """Peers of connections on which no request for the application has come yet."""
+        self.last = self._began
+
+    def opened(self, peer: Any) -> None:
+        self.fresh.add(peer)
+
+    def closed(self, peer: Any) -> None:
+        self.fresh.discard(peer)
+
+    def note(self, peer: Any) -> None:
+        """A request for the application has come from `peer`: the first one of a connection is its arrival."""
+        if peer is not None:
+            self.fresh.discard(peer)
+        now = self.last = self._now()
+        bucket = math.floor(now / BUCKET)
+        if self._buckets and self._buckets[-1][0] == bucket:
+            self._buckets[-1][1] += 1
+            return
+        self._buckets.append([bucket, 1])
+        while self._buckets[0][0] < bucket - WINDOW / BUCKET:
+            self._buckets.popleft()
+
+    def silence_needed(self, stopped_at: float) -> float:
+        """Seconds without an arrival that prove that the routers have let go; infinite where nothing would."""
+        past = [(bucket, count) for bucket, count in self._buckets if bucket * BUCKET <= stopped_at]
+        observed = min(WINDOW, stopped_at - self._began)
+        if not past or observed <= 0:
+            return math.inf
+        rate = sum(count for _, count in past) / observed
+        edges = [stopped_at - observed, *(bucket * BUCKET for bucket, _ in past), stopped_at]
+        longest = max(after - before for before, after in zip(edges, edges[1:], strict=False))
+        return max(math.log(1 / CHANCE) / rate, GAP_FACTOR * longest)
+
+    def silent_at(self, stopped_at: float, needed: float) -> float:
+        """The moment at which the silence is long enough, if nobody comes until then."""
+        return max(stopped_at + LEAST, max(self.last, stopped_at) + needed)

@@ -1,0 +1,182 @@
+"""Serving an application: one process, one uvicorn, the lifecycle in charge."""
+
+import asyncio
+import contextlib
+import logging
+import math
+import socket
+from collections.abc import MutableMapping
+from typing import Any
+
+import uvicorn
+
+from lifecycle.asgi import SERVER_EXTENSION, LifecycleMiddleware
+from lifecycle.core import ExitStatus, SettingsError
+from lifecycle.runtime import Lifecycle
+from lifecycle.server._arrivals import Arrivals
+from lifecycle.server._uvicorn import Server, missing
+
+logger = logging.getLogger("lifecycle")
+
+
+def with_middleware(app: Any, life: Lifecycle) -> Any:
+    """`app`, with the middleware around it unless it has it already."""
+    if isinstance(app, LifecycleMiddleware):
+        return app
+    for middleware in getattr(app, "user_middleware", ()):
+        if getattr(middleware, "cls", None) is LifecycleMiddleware:
+            return app
+    return LifecycleMiddleware(app, life)
+
+
+class Seat:
+    """What the middleware finds in its lifespan scope: the way to tell this server to leave."""
+
+    def __init__(self) -> None:
+        self.server: Server | None = None
+
+    def leave(self) -> None:
+        if self.server is not None:
+            self.server.leave()
+
+
+class LifespanDriver:
+    """The server's side of the lifespan protocol, beside a server that listens already."""
+
+    def __init__(self, app: Any, seat: Seat) -> None:
+        self._app = app
+        self._seat = seat
+        self.listening = asyncio.Event()
+        """The application is there to refuse: requests may come in."""
+        self._ended = asyncio.Event()
+        self._received = 0
+        self.failed = ""
+
+    async def run(self) -> None:
+        scope = {
+            "type": "lifespan",
+            "asgi": {"version": "3.0", "spec_version": "2.0"},
+            "state": {},
+            "extensions": {SERVER_EXTENSION: self._seat},
+        }
+        try:
+            await self._app(scope, self._receive, self._send)
+        finally:
+            self.listening.set()
+            self._seat.leave()
+
+    def server_has_gone(self) -> None:
+        self._ended.set()
+
+    async def _receive(self) -> MutableMapping[str, Any]:
+        self._received += 1
+        if self._received == 1:
+            self.listening.set()
+            return {"type": "lifespan.startup"}
+        await self._ended.wait()
+        return {"type": "lifespan.shutdown"}
+
+    async def _send(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "lifespan.startup.failed":
+            self.failed = message.get("message", "")
+            logger.error("the start failed: %s", self.failed)
+
+
+async def serve_async(life: Lifecycle, app: Any, *, sockets: list[socket.socket] | None = None, **options: Any) -> int:
+    """Serve `app` until the lifecycle is over; returns the exit status. `options` are `uvicorn.Config`'s.
+
+    Raises:
+        SettingsError: An option is not uvicorn's, or is ours to set.
+    """
+    seat = Seat()
+    app = with_middleware(app, life)
+    counting = _Counting(app, life)
+    config = make_config(counting, **options)
+    names = missing()
+    if names:
+        logger.warning("this uvicorn lacks %s: serving without what needs them", ", ".join(names))
+        return await _serve_plainly(life, config, sockets)
+    config.load()
+    sockets = sockets or [config.bind_socket()]
+    for sock in sockets:
+        sock.listen(config.backlog)
+    driver = LifespanDriver(app, seat)
+    lifespan = asyncio.create_task(driver.run())
+    await driver.listening.wait()
+    server = seat.server = Server(config, life.remaining)
+    arrivals = Arrivals(asyncio.get_running_loop().time)
+    counting.arrivals = arrivals
+    config.http_protocol_class = _watched(config.http_protocol_class, server, arrivals)
+    watch = asyncio.create_task(_watch_routers(life, arrivals))
+    if lifespan.done():
+        server.leave()
+    await server.serve(sockets=sockets)
+    watch.cancel()
+    driver.server_has_gone()
+    await lifespan
+    return life.report.exit_status if life.report.exit_status is not None else ExitStatus.START_FAILED
+
+
+def make_config(app: Any, **options: Any) -> uvicorn.Config:
+    for taken in ("lifespan", "timeout_graceful_shutdown"):
+        if taken in options:
+            raise SettingsError(f"serve({taken}=…) is the lifecycle's own to set: use its settings (drain_timeout, …)")
+    try:
+        return uvicorn.Config(app, lifespan="off", **options)
+    except TypeError as error:
+        raise SettingsError(f"serve(): {error}: the options are those of uvicorn.Config") from None
+
+
+async def _serve_plainly(life: Lifecycle, config: uvicorn.Config, sockets: list[socket.socket] | None) -> int:
+    config.lifespan = "on"
+    await uvicorn.Server(config).serve(sockets=sockets)
+    return life.report.exit_status or 0
+
+
+class _Counting:
+    """Tells the arrivals of every request for the application that is the first of its connection."""
+
+    def __init__(self, app: Any, life: Lifecycle) -> None:
+        self._app = app
+        self._exempt = {
+            getattr(life.endpoints, name) for name in ("shutdown", "post_start", "livez", "readyz", "startupz")
+        }
+        self.arrivals: Arrivals | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        arrivals = self.arrivals
+        if arrivals is not None:
+            peer = scope.get("client")
+            if (peer is None or peer in arrivals.fresh) and scope["path"] not in self._exempt:
+                arrivals.note(peer)
+        await self._app(scope, receive, send)
+
+
+def _watched(protocol: type[asyncio.Protocol], server: Server, arrivals: Arrivals) -> type[asyncio.Protocol]:
+    class Watched(protocol):  # type: ignore[valid-type, misc]
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            arrivals.opened(self.client)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            arrivals.closed(self.client)
+            server.connection_ended.set()
+
+    return Watched
+
+
+async def _watch_routers(life: Lifecycle, arrivals: Arrivals) -> None:
+    """End the lame duck as soon as the routers have provably let go."""
+    await life.stop_requested.wait()
+    engine = life._engine  # noqa: SLF001
+    loop = asyncio.get_running_loop()
+    stopped_at = loop.time()
+    needed = arrivals.silence_needed(stopped_at)
+    logger.debug("silence needed", extra={"seconds": needed})
+    while math.isfinite(needed):
+        moment = arrivals.silent_at(stopped_at, needed)
+        if loop.time() >= moment:
+            engine.routes_withdrawn.set()
+            return
+        await asyncio.sleep(moment - loop.time())
