@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 
 from lifecycle.asgi import SERVER_EXTENSION, LifecycleMiddleware
-from lifecycle.core import ExitStatus, SettingsError
+from lifecycle.core import ExitStatus, SettingsError, StopSource
 from lifecycle.runtime import Lifecycle
 from lifecycle.server._arrivals import Arrivals
 from lifecycle.server._uvicorn import Server, missing
@@ -30,14 +30,46 @@ def with_middleware(app: Any, life: Lifecycle) -> Any:
 
 
 class Seat:
-    """What the middleware finds in its lifespan scope: the way to tell this server to leave."""
+    """What the middleware finds in its lifespan scope: the server that it runs under, and its place among others."""
+
+    parent: int | None = None
+    """The process that would replace this one if it ended by itself."""
+    writes_report = True
 
     def __init__(self) -> None:
         self.server: Server | None = None
+        self.replaced = False
+        self._life: Lifecycle | None = None
+
+    def waiting_for(self) -> str | None:
+        """What else has to be ready before this process may say that it is; `None`: nothing."""
+        return None
 
     def leave(self) -> None:
+        """All is done: stop listening and return."""
         if self.server is not None:
             self.server.leave()
+
+    async def follow(self, life: Lifecycle) -> None:
+        """Watch the lifecycle, which runs now."""
+        self._life = life
+
+    def leave_to_others(self) -> None:
+        """Another process has taken over: accept nothing new, let every connection end, and go."""
+        if self._life is None or self.server is None:
+            return
+        engine = self._life._engine  # noqa: SLF001
+        if engine is None or engine.request is not None:
+            return
+        self.replaced = True
+        self.server.stop_listening()
+        engine.purse.delay = min(self.server.config.timeout_keep_alive + 1.0, engine.purse.budget.drain / 2)
+        engine.stop("replaced by a new worker", StopSource.CALL)
+
+    def orphaned(self) -> None:
+        """The parent has died: nobody else would ever ask this process to stop."""
+        if self._life is not None and self._life._engine is not None:  # noqa: SLF001
+            self._life._engine.stop("the parent process has died", StopSource.CALL)  # noqa: SLF001
 
 
 class LifespanDriver:
@@ -82,13 +114,20 @@ class LifespanDriver:
             logger.error("the start failed: %s", self.failed)
 
 
-async def serve_async(life: Lifecycle, app: Any, *, sockets: list[socket.socket] | None = None, **options: Any) -> int:
+async def serve_async(
+    life: Lifecycle,
+    app: Any,
+    *,
+    sockets: list[socket.socket] | None = None,
+    seat: Seat | None = None,
+    **options: Any,
+) -> int:
     """Serve `app` until the lifecycle is over; returns the exit status. `options` are `uvicorn.Config`'s.
 
     Raises:
         SettingsError: An option is not uvicorn's, or is ours to set.
     """
-    seat = Seat()
+    seat = seat or Seat()
     app = with_middleware(app, life)
     counting = _Counting(app, life)
     config = make_config(counting, **options)
@@ -107,11 +146,16 @@ async def serve_async(life: Lifecycle, app: Any, *, sockets: list[socket.socket]
     arrivals = Arrivals(asyncio.get_running_loop().time)
     counting.arrivals = arrivals
     config.http_protocol_class = _watched(config.http_protocol_class, server, arrivals)
-    watch = asyncio.create_task(_watch_routers(life, arrivals))
+    watches = [
+        asyncio.create_task(_watch_routers(life, seat, arrivals)),
+        asyncio.create_task(_close_idle(life, server)),
+        asyncio.create_task(seat.follow(life)),
+    ]
     if lifespan.done():
         server.leave()
     await server.serve(sockets=sockets)
-    watch.cancel()
+    for watch in watches:
+        watch.cancel()
     driver.server_has_gone()
     await lifespan
     return life.report.exit_status if life.report.exit_status is not None else ExitStatus.START_FAILED
@@ -166,11 +210,18 @@ def _watched(protocol: type[asyncio.Protocol], server: Server, arrivals: Arrival
     return Watched
 
 
-async def _watch_routers(life: Lifecycle, arrivals: Arrivals) -> None:
+async def _watch_routers(life: Lifecycle, seat: Seat, arrivals: Arrivals) -> None:
     """End the lame duck as soon as the routers have provably let go."""
     await life.stop_requested.wait()
     engine = life._engine  # noqa: SLF001
+    assert engine is not None, "a stop is requested of a running engine"  # noqa: S101
     loop = asyncio.get_running_loop()
+    if seat.replaced:
+        while seat.server is not None and seat.server.server_state.connections:
+            seat.server.connection_ended.clear()
+            await seat.server.connection_ended.wait()
+        engine.routes_withdrawn.set()
+        return
     stopped_at = loop.time()
     needed = arrivals.silence_needed(stopped_at)
     logger.debug("silence needed", extra={"seconds": needed})
@@ -180,3 +231,13 @@ async def _watch_routers(life: Lifecycle, arrivals: Arrivals) -> None:
             engine.routes_withdrawn.set()
             return
         await asyncio.sleep(moment - loop.time())
+
+
+async def _close_idle(life: Lifecycle, server: Server) -> None:
+    """From the drain on a kept connection has no use: close it, rather than refuse its next request."""
+    await life.stop_requested.wait()
+    engine = life._engine  # noqa: SLF001
+    assert engine is not None, "a stop is requested of a running engine"  # noqa: S101
+    await engine.draining.wait()
+    for connection in list(server.server_state.connections):
+        connection.shutdown()

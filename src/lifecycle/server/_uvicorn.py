@@ -56,6 +56,11 @@ class Server(uvicorn.Server):
         self.should_exit = True
         self._left.set()
 
+    def stop_listening(self) -> None:
+        """Accept nothing more; what is open goes on."""
+        for server in self.servers:
+            server.close()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         # The signals are the lifecycle's; uvicorn would raise each once more at its end.
