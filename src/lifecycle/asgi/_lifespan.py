@@ -14,7 +14,7 @@ import anyio
 from lifecycle.asgi._endpoints import EndpointAnswers
 from lifecycle.asgi._http import App, Receive, Scope, Send
 from lifecycle.asgi._inner import INNER, InnerLifespan
-from lifecycle.asgi._server import SERVER_EXTENSION, ServerLink, is_served
+from lifecycle.asgi._server import SERVER_EXTENSION, OurServer, ServerLink, is_served
 from lifecycle.asgi._workers import Workers
 from lifecycle.core import StopSource
 from lifecycle.runtime import Host, Lifecycle
@@ -54,7 +54,11 @@ class Lifespan:
         """The protocol, from `lifespan.startup` to the end."""
         engine = host.engine
         await receive()
-        link = ServerLink(host, scope.get("extensions", {}).get(SERVER_EXTENSION))
+        ours: OurServer | None = scope.get("extensions", {}).get(SERVER_EXTENSION)
+        link = ServerLink(host, ours)
+        if ours is not None:
+            self._answers.waiting_for = ours.waiting_for
+            host.path = host.path if ours.writes_report else None
         if link.stopped_already():
             engine.stop("SIGTERM before the start", StopSource.SIGNAL)
         await _first(engine.start.listening, engine.settled)

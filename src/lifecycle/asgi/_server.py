@@ -32,7 +32,14 @@ SERVER_EXTENSION = "lifecycle.server"
 
 
 class OurServer(Protocol):
-    """A server that leaves when it is told to."""
+    """A server that knows the lifecycle."""
+
+    parent: int | None
+    """The process that would replace this one if it ended by itself."""
+    writes_report: bool
+
+    def waiting_for(self) -> str | None:
+        """What else has to be ready before this process may say that it is."""
 
     def leave(self) -> None:
         """All is done: stop listening and return."""
@@ -69,7 +76,7 @@ class ServerLink:
     def __init__(self, host: Host, ours: "OurServer | None" = None) -> None:
         self._ours = ours
         self._host = host
-        self.parent = parent_of_workers()
+        self.parent = parent_of_workers() if ours is None else ours.parent
         handler: Any = host.relay.previous.get(signal.SIGTERM)
         owner = getattr(handler, "__self__", None)
         self._server: Any = owner if hasattr(owner, "should_exit") else None
@@ -105,10 +112,7 @@ class ServerLink:
         )  # None: the start failed while the server was serving
         if source is StopSource.SERVER:
             return
-        if self._ours is not None:
-            self._ours.leave()
-            return
-        if not host.relay.installed:
+        if self._ours is None and not host.relay.installed:
             # Off the main thread the process is somebody else's: a test client's, or a program's around the server.
             logger.info("all is done: whoever runs the server may stop it")
             return
@@ -117,7 +121,7 @@ class ServerLink:
             with anyio.move_on_after(host.engine.purse.remaining):
                 await host.terminated.wait()
         elif source is StopSource.ENDPOINT and not (
-            self._server is not None and self.parent is None
+            self.parent is None and (self._server is not None or self._ours is not None)
         ):
             # The platform's SIGTERM follows its preStop hook at once: it must not meet a process, or a parent, whose
             # interpreter is past handling signals. Of a uvicorn that is alone we see to that ourselves, to the end.
@@ -130,7 +134,9 @@ class ServerLink:
                 os.kill(self.parent, signal.SIGTERM)
                 with anyio.move_on_after(PARENT_PATIENCE):
                     await host.terminated.wait()
-        if self._server is not None:
+        if self._ours is not None:
+            self._ours.leave()
+        elif self._server is not None:
             # Not through its handler: uvicorn would raise the signal once more at its end, and die of it with 143.
             self._server.should_exit = True
         elif host.relay.hand_over(signal.SIGTERM):

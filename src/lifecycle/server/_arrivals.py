@@ -9,6 +9,7 @@ comes in bursts is not that regular: silence must also outlast the longest that 
 import math
 from collections import deque
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, Final
 
 CHANCE: Final = 1e-4
@@ -60,7 +61,7 @@ class Arrivals:
             return math.inf
         rate = sum(count for _, count in past) / observed
         edges = [stopped_at - observed, *(bucket * BUCKET for bucket, _ in past), stopped_at]
-        longest = max(after - before for before, after in zip(edges, edges[1:], strict=False))
+        longest = max(after - before for before, after in pairwise(edges))
         return max(math.log(1 / CHANCE) / rate, GAP_FACTOR * longest)
 
     def silent_at(self, stopped_at: float, needed: float) -> float:

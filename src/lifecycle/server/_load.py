@@ -33,7 +33,11 @@ def load_application(target: str, *, factory: bool = False) -> tuple[Any, Lifecy
         try:
             app = getattr(app, part)
         except AttributeError:
-            callables = sorted(name for name, value in vars(module).items() if callable(value) and not name.startswith("_"))
+            callables = sorted(
+                name
+                for name, value in vars(module).items()
+                if callable(value) and not name.startswith("_")
+            )
             raise SettingsError(
                 f"module {module_name!r} has no {attribute!r}: it has {', '.join(callables) or 'nothing callable'}"
             ) from None
@@ -55,7 +59,15 @@ def lifecycle_of(app: Any, module: object = None) -> Lifecycle:
             found = middleware.kwargs.get("lifecycle") or next(iter(middleware.args), None)
             if isinstance(found, Lifecycle):
                 return found
-    lives = {id(value): value for value in vars(module or object()).values() if isinstance(value, Lifecycle)} if module else {}
+    lives = (
+        {
+            id(value): value
+            for value in vars(module or object()).values()
+            if isinstance(value, Lifecycle)
+        }
+        if module
+        else {}
+    )
     if len(lives) > 1:
         raise SettingsError(
             f"{module!r} has {len(lives)} Lifecycles: put LifecycleMiddleware(app, life) around the application, so that"

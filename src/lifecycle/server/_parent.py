@@ -63,7 +63,12 @@ class Parent:
     """`count` workers that serve `target` on `sockets`. `options` are for the workers' servers."""
 
     def __init__(
-        self, target: str, sockets: Sequence[socket.socket], count: int, settings: Settings, options: dict[str, Any]
+        self,
+        target: str,
+        sockets: Sequence[socket.socket],
+        count: int,
+        settings: Settings,
+        options: dict[str, Any],
     ) -> None:
         self._target = target
         self._sockets = sockets
@@ -103,9 +108,20 @@ class Parent:
     async def _start(self) -> Worker:
         ours, theirs = socket.socketpair()
         descriptors = [sock.fileno() for sock in self._sockets]
-        order = {"target": self._target, "sockets": descriptors, "of": self._count, "options": self._options}
+        order = {
+            "target": self._target,
+            "sockets": descriptors,
+            "of": self._count,
+            "options": self._options,
+        }
         process = subprocess.Popen(  # noqa: ASYNC220, S603 - our own interpreter; it starts in a millisecond
-            [sys.executable, "-m", "lifecycle.server._worker", str(theirs.fileno()), json.dumps(order)],
+            [
+                sys.executable,
+                "-m",
+                "lifecycle.server._worker",
+                str(theirs.fileno()),
+                json.dumps(order),
+            ],
             pass_fds=[*descriptors, theirs.fileno()],
         )
         theirs.close()
@@ -216,7 +232,10 @@ class Parent:
                 with anyio.move_on_after(READY_PATIENCE):
                     await new.became_ready.wait()
                 if not new.ready:
-                    logger.error("rolling restart called off: the new worker does not become ready", extra={"pid": new.pid})
+                    logger.error(
+                        "rolling restart called off: the new worker does not become ready",
+                        extra={"pid": new.pid},
+                    )
                     new.replaced = True
                     new.send(Signals.SIGTERM)
                     return
@@ -226,7 +245,11 @@ class Parent:
 
     def _conclude(self) -> int:
         report, began = self._report, self._stop_at or 0.0
-        statuses = [abs(int(other["exit_status"] or 0)) for other in self._reports if other.get("exit_status")]
+        statuses = [
+            abs(int(other["exit_status"] or 0))
+            for other in self._reports
+            if other.get("exit_status")
+        ]
         report.exit_status = self._status or next(iter(sorted(statuses)), 0)
         report.used = anyio.current_time() - began
         report.workers = self._reports
@@ -252,5 +275,3 @@ async def _until_gone(process: "subprocess.Popen[bytes]") -> None:
     finally:
         os.close(descriptor)
     process.wait()
-
-

@@ -1,19 +1,22 @@
 """Serving an application: one process, one uvicorn, the lifecycle in charge."""
 
 import asyncio
-import contextlib
 import logging
 import math
 import socket
+import sys
 from collections.abc import MutableMapping
 from typing import Any
 
+import anyio
 import uvicorn
 
 from lifecycle.asgi import SERVER_EXTENSION, LifecycleMiddleware
 from lifecycle.core import ExitStatus, SettingsError, StopSource
 from lifecycle.runtime import Lifecycle
 from lifecycle.server._arrivals import Arrivals
+from lifecycle.server._load import load_application
+from lifecycle.server._parent import Parent
 from lifecycle.server._uvicorn import Server, missing
 
 logger = logging.getLogger("lifecycle")
@@ -63,7 +66,9 @@ class Seat:
             return
         self.replaced = True
         self.server.stop_listening()
-        engine.purse.delay = min(self.server.config.timeout_keep_alive + 1.0, engine.purse.budget.drain / 2)
+        engine.purse.delay = min(
+            self.server.config.timeout_keep_alive + 1.0, engine.purse.budget.drain / 2
+        )
         engine.stop("replaced by a new worker", StopSource.CALL)
 
     def orphaned(self) -> None:
@@ -158,20 +163,50 @@ async def serve_async(
         watch.cancel()
     driver.server_has_gone()
     await lifespan
-    return life.report.exit_status if life.report.exit_status is not None else ExitStatus.START_FAILED
+    return (
+        life.report.exit_status if life.report.exit_status is not None else ExitStatus.START_FAILED
+    )
+
+
+def serve(
+    life: Lifecycle, app: Any, *, workers: int = 1, app_dir: str | None = None, **options: Any
+) -> int:
+    """Serve `app` in one process, or in several; returns the exit status. See `Lifecycle.serve`."""
+    if type(workers) is not int or workers < 1:
+        raise SettingsError(f"serve(workers={workers!r}): a whole number, 1 or more")
+    if workers == 1:
+        if isinstance(app, str):
+            sys.path.insert(0, app_dir or "")
+            app, _ = load_application(app, factory=options.get("factory", False))
+        config = make_config(app, **options)
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            return runner.run(serve_async(life, app, **options))
+    if not isinstance(app, str):
+        raise SettingsError(
+            "serve(workers=…) starts new processes, which have to import the application: name it, like serve('main:app')"
+        )
+    config = make_config(app, **options)
+    sock = config.bind_socket()
+    sock.listen(config.backlog)
+    parent = Parent(app, [sock], workers, life.settings, {**options, "app_dir": app_dir})
+    return anyio.run(parent.run)
 
 
 def make_config(app: Any, **options: Any) -> uvicorn.Config:
     for taken in ("lifespan", "timeout_graceful_shutdown"):
         if taken in options:
-            raise SettingsError(f"serve({taken}=…) is the lifecycle's own to set: use its settings (drain_timeout, …)")
+            raise SettingsError(
+                f"serve({taken}=…) is the lifecycle's own to set: use its settings (drain_timeout, …)"
+            )
     try:
         return uvicorn.Config(app, lifespan="off", **options)
     except TypeError as error:
         raise SettingsError(f"serve(): {error}: the options are those of uvicorn.Config") from None
 
 
-async def _serve_plainly(life: Lifecycle, config: uvicorn.Config, sockets: list[socket.socket] | None) -> int:
+async def _serve_plainly(
+    life: Lifecycle, config: uvicorn.Config, sockets: list[socket.socket] | None
+) -> int:
     config.lifespan = "on"
     await uvicorn.Server(config).serve(sockets=sockets)
     return life.report.exit_status or 0
@@ -183,7 +218,8 @@ class _Counting:
     def __init__(self, app: Any, life: Lifecycle) -> None:
         self._app = app
         self._exempt = {
-            getattr(life.endpoints, name) for name in ("shutdown", "post_start", "livez", "readyz", "startupz")
+            getattr(life.endpoints, name)
+            for name in ("shutdown", "post_start", "livez", "readyz", "startupz")
         }
         self.arrivals: Arrivals | None = None
 
@@ -196,7 +232,9 @@ class _Counting:
         await self._app(scope, receive, send)
 
 
-def _watched(protocol: type[asyncio.Protocol], server: Server, arrivals: Arrivals) -> type[asyncio.Protocol]:
+def _watched(
+    protocol: type[asyncio.Protocol], server: Server, arrivals: Arrivals
+) -> type[asyncio.Protocol]:
     class Watched(protocol):  # type: ignore[valid-type, misc]
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)

@@ -72,7 +72,9 @@ class Server(uvicorn.Server):
                 await asyncio.wait_for(self._left.wait(), TICK)
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        logger.debug("closing the listeners", extra={"connections": len(self.server_state.connections)})
+        logger.debug(
+            "closing the listeners", extra={"connections": len(self.server_state.connections)}
+        )
         # The kernel has completed handshakes that nobody has accepted yet: a turn of the loop takes them in, and the
         # answer tells them; closed away, they would be reset.
         for _ in range(2):

@@ -13,7 +13,7 @@ from lifecycle.core import PROMISES
 from lifecycle.runtime import EarlySignals, Lifecycle
 from lifecycle.server._control import Channel
 from lifecycle.server._load import load_application
-from lifecycle.server._serve import Seat, serve_async
+from lifecycle.server._serve import Seat, make_config, serve_async
 
 
 class WorkerSeat(Seat):
@@ -34,7 +34,7 @@ class WorkerSeat(Seat):
 
     async def follow(self, life: Lifecycle) -> None:
         await super().follow(life)
-        async for change in life.changes():
+        async for change in life.changes(from_start=True):
             await self._channel.tell(phase=change.after.value, ready=PROMISES[change.after].ready)
 
 
@@ -47,12 +47,23 @@ def main() -> int:
     app, life = load_application(order["target"], factory=options.get("factory", False))
     life.heed(early)
     sockets = [socket.socket(fileno=descriptor) for descriptor in order["sockets"]]
-    return asyncio.run(_serve(app, life, socket.socket(fileno=control), sockets, order["of"], options))
+    serving = _serve(app, life, socket.socket(fileno=control), sockets, order["of"], options)
+    with asyncio.Runner(
+        loop_factory=make_config(order["target"], **options).get_loop_factory()
+    ) as runner:
+        return runner.run(serving)
+
 
 async def _serve(
-    app: Any, life: Lifecycle, control: socket.socket, sockets: list[socket.socket], count: int, options: dict[str, Any]
+    app: Any,
+    life: Lifecycle,
+    control: socket.socket,
+    sockets: list[socket.socket],
+    count: int,
+    options: dict[str, Any],
 ) -> int:
-    channel, seat = await Channel.over(control), WorkerSeat(count, channel)
+    channel = await Channel.over(control)
+    seat = WorkerSeat(count, channel)
     async with anyio.create_task_group() as group:
         group.start_soon(_hear, channel, seat)
         status = await serve_async(life, app, sockets=sockets, seat=seat, **options)
