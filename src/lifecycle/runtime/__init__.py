@@ -8,7 +8,7 @@ from lifecycle.runtime._in_flight import InFlight, Work
 from lifecycle.runtime._lifecycle import Lifecycle
 from lifecycle.runtime._loop import Flag, Loop
 from lifecycle.runtime._report import report_path, write_report
-from lifecycle.runtime._signals import EarlySignals, STOP_SIGNALS, SignalRelay
+from lifecycle.runtime._signals import STOP_SIGNALS, EarlySignals, SignalRelay
 from lifecycle.runtime._trigger import TriggerWatch, wait_for_file
 from lifecycle.runtime._watchdog import Watchdog
 

@@ -1,8 +1,9 @@
 """Who listens: uvicorn for HTTP, the lifecycle for listening, signals and leaving."""
 
-from lifecycle.server._serve import serve, serve_async
+from lifecycle.server._serve import run_application, serve, serve_async
 
 __all__ = [
+    "run_application",
     "serve",
     "serve_async",
 ]

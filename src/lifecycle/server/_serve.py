@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import os
 import socket
 import sys
 from collections.abc import MutableMapping
@@ -12,8 +13,8 @@ import anyio
 import uvicorn
 
 from lifecycle.asgi import SERVER_EXTENSION, LifecycleMiddleware
-from lifecycle.core import ExitStatus, SettingsError, StopSource
-from lifecycle.runtime import Lifecycle
+from lifecycle.core import ExitStatus, Settings, SettingsError, StopSource, read_settings
+from lifecycle.runtime import EarlySignals, Lifecycle
 from lifecycle.server._arrivals import Arrivals
 from lifecycle.server._load import load_application
 from lifecycle.server._parent import Parent
@@ -174,22 +175,52 @@ def serve(
     """Serve `app` in one process, or in several; returns the exit status. See `Lifecycle.serve`."""
     if type(workers) is not int or workers < 1:
         raise SettingsError(f"serve(workers={workers!r}): a whole number, 1 or more")
-    if workers == 1:
-        if isinstance(app, str):
-            sys.path.insert(0, app_dir or "")
-            app, _ = load_application(app, factory=options.get("factory", False))
-        config = make_config(app, **options)
-        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            return runner.run(serve_async(life, app, **options))
-    if not isinstance(app, str):
-        raise SettingsError(
-            "serve(workers=…) starts new processes, which have to import the application: name it, like serve('main:app')"
+    if workers > 1:
+        if not isinstance(app, str):
+            raise SettingsError(
+                "serve(workers=…) starts new processes, which have to import the application: name it, like"
+                " serve('main:app')"
+            )
+        return _serve_with_workers(app, workers, life.settings, app_dir, options)
+    if isinstance(app, str):
+        sys.path.insert(0, app_dir or "")
+        app, _ = load_application(app, factory=options.pop("factory", False))
+    with asyncio.Runner(loop_factory=make_config(app, **options).get_loop_factory()) as runner:
+        return runner.run(serve_async(life, app, **options))
+
+
+def run_application(
+    target: str,
+    early: EarlySignals,
+    *,
+    workers: int = 1,
+    app_dir: str = "",
+    reload: bool = False,
+    factory: bool = False,
+    **options: Any,
+) -> int:
+    """What `lifecycle serve` does: the application by name, and the lifecycle that it has."""
+    if reload:
+        # For development: uvicorn's own reloader, and the middleware's own way of leaving.
+        uvicorn.run(target, reload=True, app_dir=app_dir, factory=factory, **options)
+        return 0
+    if workers > 1:
+        return _serve_with_workers(
+            target, workers, read_settings({}, os.environ), app_dir, {**options, "factory": factory}
         )
-    config = make_config(app, **options)
+    sys.path.insert(0, app_dir)
+    app, life = load_application(target, factory=factory)
+    life.heed(early)
+    return serve(life, app, **options)
+
+
+def _serve_with_workers(
+    target: str, workers: int, settings: Settings, app_dir: str | None, options: dict[str, Any]
+) -> int:
+    config = make_config(target, **options)
     sock = config.bind_socket()
     sock.listen(config.backlog)
-    parent = Parent(app, [sock], workers, life.settings, {**options, "app_dir": app_dir})
-    return anyio.run(parent.run)
+    return anyio.run(Parent(target, [sock], workers, settings, {**options, "app_dir": app_dir}).run)
 
 
 def make_config(app: Any, **options: Any) -> uvicorn.Config:

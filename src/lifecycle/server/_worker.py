@@ -44,7 +44,7 @@ def main() -> int:
     early.install(everywhere=True)
     options = order["options"]
     sys.path.insert(0, options.pop("app_dir", None) or "")
-    app, life = load_application(order["target"], factory=options.get("factory", False))
+    app, life = load_application(order["target"], factory=options.pop("factory", False))
     life.heed(early)
     sockets = [socket.socket(fileno=descriptor) for descriptor in order["sockets"]]
     serving = _serve(app, life, socket.socket(fileno=control), sockets, order["of"], options)
