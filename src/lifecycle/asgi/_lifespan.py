@@ -54,7 +54,9 @@ class Lifespan:
         """The protocol, from `lifespan.startup` to the end."""
         engine = host.engine
         await receive()
-        ours: OurServer | None = scope.get("extensions", {}).get(SERVER_EXTENSION)
+        ours: OurServer | None = scope.get("extensions", {}).get(
+            SERVER_EXTENSION, self._lifecycle.server
+        )
         link = ServerLink(host, ours)
         if ours is not None:
             self._answers.waiting_for = ours.waiting_for

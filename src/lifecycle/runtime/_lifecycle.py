@@ -87,6 +87,8 @@ class Lifecycle(Registration):
         self.endpoints = Endpoints()
         """Where the middleware answers; set by the middleware."""
         super().__init__()
+        self.server: object = None
+        """A server that knows the lifecycle; else the middleware finds out which one runs it."""
         self._where = caller()
         self._early = EarlySignals()
         self._early.install()
@@ -234,6 +236,10 @@ class Lifecycle(Registration):
         from lifecycle import serve_async  # noqa: PLC0415 - the façade knows where the upper layers live; we do not
 
         return await serve_async(self, app, **options)
+
+    def run_by(self, server: object) -> None:
+        """Name the server that is to leave when this lifecycle is over, where the middleware cannot find it."""
+        self.server = server
 
     def heed(self, early: EarlySignals) -> None:
         """Take over what was noted before this lifecycle was made."""
