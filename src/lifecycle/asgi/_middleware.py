@@ -25,6 +25,7 @@ from lifecycle.asgi._http import (
 )
 from lifecycle.asgi._lifespan import Lifespan
 from lifecycle.asgi._policies import RoutePolicies
+from lifecycle.asgi._server import BEGUN
 from lifecycle.asgi._streams import EndingStream
 from lifecycle.asgi._websockets import Connection
 from lifecycle.core import AlreadyStartedError, End, Endpoints, Policy, SettingsError, as_end
@@ -98,7 +99,9 @@ class LifecycleMiddleware:
             self._at_first_request()
             self._at_first_request = None
         engine = self._engine
-        if engine is None or not (promises := engine.record.promises).accepts:
+        if engine is None or not (
+            (promises := engine.record.promises).accepts or scope.get(BEGUN) in self._works.works
+        ):
             await self._refuse(scope, receive, send, engine)
             return
         if "lifecycle" not in (scope.get("state") or ()):

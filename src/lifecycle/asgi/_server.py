@@ -29,6 +29,8 @@ PARENT_PATIENCE = 2.0
 
 SERVER_EXTENSION = "lifecycle.server"
 """In `scope["extensions"]` of the lifespan: a server of our own, which need not be guessed at."""
+BEGUN = "lifecycle.begun"
+"""In the scope of a request that had been received in part when the drain began: the work that stood for it."""
 
 
 class OurServer(Protocol):

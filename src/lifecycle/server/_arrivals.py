@@ -8,9 +8,9 @@ comes in bursts is not that regular: silence must also outlast the longest that 
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 CHANCE: Final = 1e-4
 """The risk, at each stop, of taking chance for silence."""
@@ -26,32 +26,26 @@ GAP_FACTOR: Final = 2.0
 class Arrivals:
     """New connections with a request for the application; probes and hooks do not count. Times are the loop's."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], exempt: Iterable[str | None] = ()) -> None:
         self._now = now
         self._began = now()
+        self._exempt = frozenset(exempt)
         self._buckets: deque[list[float]] = deque()
-        self.fresh: set[Any] = set()
-        """Peers of connections on which no request for the application has come yet."""
         self.last = self._began
 
-    def opened(self, peer: Any) -> None:
-        self.fresh.add(peer)
-
-    def closed(self, peer: Any) -> None:
-        self.fresh.discard(peer)
-
-    def note(self, peer: Any) -> None:
-        """A request for the application has come from `peer`: the first one of a connection is its arrival."""
-        if peer is not None:
-            self.fresh.discard(peer)
+    def note(self, path: str = "") -> bool:
+        """The first request of a new connection, for `path`. False: it says nothing about routers."""
+        if path in self._exempt:
+            return False
         now = self.last = self._now()
         bucket = math.floor(now / BUCKET)
         if self._buckets and self._buckets[-1][0] == bucket:
             self._buckets[-1][1] += 1
-            return
+            return True
         self._buckets.append([bucket, 1])
         while self._buckets[0][0] < bucket - WINDOW / BUCKET:
             self._buckets.popleft()
+        return True
 
     def silence_needed(self, stopped_at: float) -> float:
         """Seconds without an arrival that prove that the routers have let go; infinite where nothing would."""

@@ -6,26 +6,27 @@ them one is here: ready when all are ready, one grace period for all, one report
 
 import json
 import logging
-import os
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from signal import Signals
+from signal import SIG_BLOCK, SIG_SETMASK, Signals, pthread_sigmask
 from typing import Any, Final
 
 import anyio
 import anyio.abc
 
 from lifecycle.core import ExitStatus, Report, Settings
-from lifecycle.runtime import SignalRelay, report_path, write_report
+from lifecycle.runtime import EarlySignals, SignalRelay, report_path, write_report
+from lifecycle.server._child import WAITING_SIGNALS, Worker, describe, until_gone
 from lifecycle.server._control import Channel
 
 logger = logging.getLogger("lifecycle")
 
-KILL_AHEAD: Final = 0.3
-"""Seconds before the parent's own deadline at which workers that are still there are killed, so that it can report."""
+KILL_AFTER: Final = 0.3
+"""Seconds after the deadline at which workers that are still there are killed: their own watchdogs, which say why, come
+first, and the margin of the budget is a second at least."""
 BACK_OFF: Final = (0.5, 30.0)
 """Seconds before a worker that has crashed is replaced: at first, doubled each time, and at most."""
 STEADY_AFTER: Final = 60.0
@@ -34,29 +35,6 @@ TRIES: Final = 5
 """Starts in a row that may fail before the parent gives up."""
 READY_PATIENCE: Final = 120.0
 """Seconds for a replacement to become ready before a rolling restart is called off: the old ones go on."""
-
-
-class Worker:
-    """A child process and what it has said of itself."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]", channel: Channel) -> None:
-        self.process = process
-        self.channel = channel
-        self.ready = False
-        self.became_ready = anyio.Event()
-        self.gone = anyio.Event()
-        self.report: dict[str, Any] | None = None
-        self.replaced = False
-        self.ready_at: float | None = None
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    def send(self, which: Signals) -> None:
-        """Send a signal, unless it has gone."""
-        if not self.gone.is_set():
-            self.process.send_signal(which)
 
 
 class Parent:
@@ -69,7 +47,9 @@ class Parent:
         count: int,
         settings: Settings,
         options: dict[str, Any],
+        early: EarlySignals,
     ) -> None:
+        self._early = early
         self._target = target
         self._sockets = sockets
         self._count = count
@@ -82,6 +62,9 @@ class Parent:
         self._stop_at: float | None = None
         self._interrupted = False
         self._ever_ready = False
+        self._complete = False
+        """All were ready at the same time: from then on each answers for itself, so that a crash of one does not take
+        the others out of the service too."""
         self._failed_starts = 0
         self._status = 0
         self._restarting = anyio.Lock()
@@ -95,7 +78,9 @@ class Parent:
             async with anyio.create_task_group() as group:
                 self._group = group
                 group.start_soon(self._listen)
-                for _ in range(self._count):
+                if self._early.noted_at is not None:
+                    self._stop("SIGTERM before the start", Signals.SIGTERM)
+                while len(self._workers) < self._count and not self._stopping.is_set():
                     await self._start()
                 await self._stopping.wait()
                 await self._wait_for_all()
@@ -114,27 +99,31 @@ class Parent:
             "of": self._count,
             "options": self._options,
         }
-        process = subprocess.Popen(  # noqa: ASYNC220, S603 - our own interpreter; it starts in a millisecond
-            [
-                sys.executable,
-                "-m",
-                "lifecycle.server._worker",
-                str(theirs.fileno()),
-                json.dumps(order),
-            ],
-            pass_fds=[*descriptors, theirs.fileno()],
-        )
+        arguments = [str(theirs.fileno()), json.dumps(order)]
+        before = pthread_sigmask(SIG_BLOCK, WAITING_SIGNALS)
+        try:
+            process = subprocess.Popen(  # noqa: ASYNC220, S603 - our own interpreter; it starts in a millisecond
+                [sys.executable, "-m", "lifecycle.server._worker", *arguments],
+                pass_fds=[*descriptors, theirs.fileno()],
+                # A Ctrl-C in the terminal is for the parent, which passes it on: twice would mean that it is urgent.
+                process_group=0,
+            )
+        finally:
+            pthread_sigmask(SIG_SETMASK, before)
         theirs.close()
         worker = Worker(process, await Channel.over(ours))
         self._workers.append(worker)
         assert self._group is not None, "workers are started by `run`"  # noqa: S101 - a defect of ours
         self._group.start_soon(self._hear, worker)
         self._group.start_soon(self._watch, worker)
+        if self._stopping.is_set():
+            worker.stop(Signals.SIGTERM)
         logger.info("worker started", extra={"pid": worker.pid})
         return worker
 
     async def _hear(self, worker: Worker) -> None:
         async for message in worker.channel.messages():
+            worker.heard = True
             if "report" in message:
                 worker.report = message["report"]
             if "ready" in message:
@@ -147,18 +136,19 @@ class Parent:
 
     async def _tell_all(self) -> None:
         ready = sum(worker.ready for worker in self._workers)
+        self._complete = self._complete or ready >= self._count
         for worker in self._workers:
-            await worker.channel.tell(ready_workers=ready)
+            await worker.channel.tell(ready_workers=self._count if self._complete else ready)
 
     async def _watch(self, worker: Worker) -> None:
-        await _until_gone(worker.process)
+        await until_gone(worker.process)
         worker.gone.set()
         worker.became_ready.set()
         worker.ready = False
         await worker.channel.close()
         self._workers.remove(worker)
         status = worker.process.returncode
-        report = worker.report or {"exit_status": status, "outcome": "ended without a report"}
+        report = worker.report or {"exit_status": worker.status, "outcome": describe(status)}
         if self._stopping.is_set():
             self._reports.append({"pid": worker.pid, **report})
             return
@@ -206,18 +196,23 @@ class Parent:
         self._report.signal = None if which is None else which.name
         self._report.requested_at = time.time()
         for worker in self._workers:
-            worker.send(Signals.SIGINT if which is Signals.SIGINT else Signals.SIGTERM)
+            worker.stop(which)
+        # The workers hold the port as long as one of them serves, and not a moment longer: a connection that nobody
+        # will accept is better refused.
+        for sock in self._sockets:
+            sock.close()
         self._stopping.set()
 
     async def _wait_for_all(self) -> None:
         assert self._stop_at is not None, "waited for after the stop was asked for"  # noqa: S101 - a defect of ours
-        until = self._stop_at + self._settings.budget.deadline - KILL_AHEAD
+        until = self._stop_at + self._settings.budget.deadline + KILL_AFTER
         with anyio.CancelScope(deadline=until):
             while self._workers:
                 await self._workers[0].gone.wait()
         for worker in list(self._workers):
             logger.error("worker killed: its grace period is over", extra={"pid": worker.pid})
             self._report.failures.append(f"worker {worker.pid} was killed at the deadline")
+            worker.killed = True
             worker.send(Signals.SIGKILL)
         while self._workers:
             await self._workers[0].gone.wait()
@@ -245,12 +240,8 @@ class Parent:
 
     def _conclude(self) -> int:
         report, began = self._report, self._stop_at or 0.0
-        statuses = [
-            abs(int(other["exit_status"] or 0))
-            for other in self._reports
-            if other.get("exit_status")
-        ]
-        report.exit_status = self._status or next(iter(sorted(statuses)), 0)
+        statuses = [int(other.get("exit_status") or 0) for other in self._reports]
+        report.exit_status = self._status or max(statuses, default=0)
         report.used = anyio.current_time() - began
         report.workers = self._reports
         report.finished = sum(int(other.get("finished", 0)) for other in self._reports)
@@ -260,18 +251,3 @@ class Parent:
             logger.warning("the report could not be written", exc_info=error)
         logger.info("all workers have gone", extra={"report": report.to_dict()})
         return report.exit_status
-
-
-async def _until_gone(process: "subprocess.Popen[bytes]") -> None:
-    """Return when the process has ended, and reap it."""
-    try:
-        descriptor = os.pidfd_open(process.pid)
-    except (AttributeError, OSError):
-        while process.poll() is None:  # not Linux, or an old kernel
-            await anyio.sleep(0.05)
-        return
-    try:
-        await anyio.wait_readable(descriptor)
-    finally:
-        os.close(descriptor)
-    process.wait()

@@ -1,26 +1,35 @@
 """Serving an application: one process, one uvicorn, the lifecycle in charge."""
 
 import asyncio
+import contextlib
 import logging
-import math
 import os
 import socket
+import stat
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator
 from typing import Any
 
 import anyio
 import uvicorn
 
-from lifecycle.asgi import SERVER_EXTENSION, LifecycleMiddleware
-from lifecycle.core import ExitStatus, Settings, SettingsError, StopSource, read_settings
+from lifecycle.asgi import LifecycleMiddleware
+from lifecycle.core import ExitStatus, Settings, SettingsError, read_settings
 from lifecycle.runtime import EarlySignals, Lifecycle
 from lifecycle.server._arrivals import Arrivals
+from lifecycle.server._leaving import part_with_connections, watch_routers
 from lifecycle.server._load import load_application
 from lifecycle.server._parent import Parent
+from lifecycle.server._seat import LifespanDriver, Seat
 from lifecycle.server._uvicorn import Server, missing
 
 logger = logging.getLogger("lifecycle")
+
+TAKEN = {
+    "lifespan": "the lifecycle runs it",
+    "timeout_graceful_shutdown": "set LIFECYCLE_DRAIN_TIMEOUT, or Lifecycle(drain_timeout=…)",
+}
+"""Options of uvicorn's that are ours, and what to do instead."""
 
 
 def with_middleware(app: Any, life: Lifecycle) -> Any:
@@ -31,93 +40,6 @@ def with_middleware(app: Any, life: Lifecycle) -> Any:
         if getattr(middleware, "cls", None) is LifecycleMiddleware:
             return app
     return LifecycleMiddleware(app, life)
-
-
-class Seat:
-    """What the middleware finds in its lifespan scope: the server that it runs under, and its place among others."""
-
-    parent: int | None = None
-    """The process that would replace this one if it ended by itself."""
-    writes_report = True
-
-    def __init__(self) -> None:
-        self.server: Server | None = None
-        self.replaced = False
-        self._life: Lifecycle | None = None
-
-    def waiting_for(self) -> str | None:
-        """What else has to be ready before this process may say that it is; `None`: nothing."""
-        return None
-
-    def leave(self) -> None:
-        """All is done: stop listening and return."""
-        if self.server is not None:
-            self.server.leave()
-
-    async def follow(self, life: Lifecycle) -> None:
-        """Watch the lifecycle, which runs now."""
-        self._life = life
-
-    def leave_to_others(self) -> None:
-        """Another process has taken over: accept nothing new, let every connection end, and go."""
-        if self._life is None or self.server is None:
-            return
-        engine = self._life._engine  # noqa: SLF001
-        if engine is None or engine.request is not None:
-            return
-        self.replaced = True
-        self.server.stop_listening()
-        engine.purse.delay = min(
-            self.server.config.timeout_keep_alive + 1.0, engine.purse.budget.drain / 2
-        )
-        engine.stop("replaced by a new worker", StopSource.CALL)
-
-    def orphaned(self) -> None:
-        """The parent has died: nobody else would ever ask this process to stop."""
-        if self._life is not None and self._life._engine is not None:  # noqa: SLF001
-            self._life._engine.stop("the parent process has died", StopSource.CALL)  # noqa: SLF001
-
-
-class LifespanDriver:
-    """The server's side of the lifespan protocol, beside a server that listens already."""
-
-    def __init__(self, app: Any, seat: Seat) -> None:
-        self._app = app
-        self._seat = seat
-        self.listening = asyncio.Event()
-        """The application is there to refuse: requests may come in."""
-        self._ended = asyncio.Event()
-        self._received = 0
-        self.failed = ""
-
-    async def run(self) -> None:
-        scope = {
-            "type": "lifespan",
-            "asgi": {"version": "3.0", "spec_version": "2.0"},
-            "state": {},
-            "extensions": {SERVER_EXTENSION: self._seat},
-        }
-        try:
-            await self._app(scope, self._receive, self._send)
-        finally:
-            self.listening.set()
-            self._seat.leave()
-
-    def server_has_gone(self) -> None:
-        self._ended.set()
-
-    async def _receive(self) -> MutableMapping[str, Any]:
-        self._received += 1
-        if self._received == 1:
-            self.listening.set()
-            return {"type": "lifespan.startup"}
-        await self._ended.wait()
-        return {"type": "lifespan.shutdown"}
-
-    async def _send(self, message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "lifespan.startup.failed":
-            self.failed = message.get("message", "")
-            logger.error("the start failed: %s", self.failed)
 
 
 async def serve_async(
@@ -133,28 +55,52 @@ async def serve_async(
     Raises:
         SettingsError: An option is not uvicorn's, or is ours to set.
     """
+    if isinstance(app, str):
+        raise SettingsError(
+            f"serve_async({app!r}): give it the application itself; by name, use serve()"
+        )
     seat = seat or Seat()
     app = with_middleware(app, life)
-    counting = _Counting(app, life)
-    config = make_config(counting, **options)
-    names = missing()
-    if names:
-        logger.warning("this uvicorn lacks %s: serving without what needs them", ", ".join(names))
-        return await _serve_plainly(life, config, sockets)
+    config = make_config(app, **options)
+    names = missing(uvicorn.Server(config))
+    with contextlib.ExitStack() as stack:
+        if sockets is None:
+            sockets = [stack.enter_context(listening(config))]
+        if names:
+            logger.warning(
+                "this uvicorn lacks %s: serving without what needs them", ", ".join(names)
+            )
+            config.lifespan = "on"
+            await uvicorn.Server(config).serve(sockets=sockets)
+        else:
+            await _serve(life, app, config, sockets, seat)
+    status = life.report.exit_status
+    return ExitStatus.START_FAILED if status is None else status
+
+
+async def _serve(
+    life: Lifecycle, app: Any, config: uvicorn.Config, sockets: list[socket.socket], seat: Seat
+) -> None:
     config.load()
-    sockets = sockets or [config.bind_socket()]
-    for sock in sockets:
-        sock.listen(config.backlog)
     driver = LifespanDriver(app, seat)
     lifespan = asyncio.create_task(driver.run())
     await driver.listening.wait()
     server = seat.server = Server(config, life.remaining)
-    arrivals = Arrivals(asyncio.get_running_loop().time)
-    counting.arrivals = arrivals
-    config.http_protocol_class = _watched(config.http_protocol_class, server, arrivals)
+    endpoints = life.endpoints
+    arrivals = Arrivals(
+        asyncio.get_running_loop().time,
+        exempt=(
+            endpoints.shutdown,
+            endpoints.post_start,
+            endpoints.livez,
+            endpoints.readyz,
+            endpoints.startupz,
+        ),
+    )
+    server.watch(arrivals)
     watches = [
-        asyncio.create_task(_watch_routers(life, seat, arrivals)),
-        asyncio.create_task(_close_idle(life, server)),
+        asyncio.create_task(watch_routers(life, seat, server, arrivals)),
+        asyncio.create_task(part_with_connections(life, server)),
         asyncio.create_task(seat.follow(life)),
     ]
     if lifespan.done():
@@ -164,9 +110,6 @@ async def serve_async(
         watch.cancel()
     driver.server_has_gone()
     await lifespan
-    return (
-        life.report.exit_status if life.report.exit_status is not None else ExitStatus.START_FAILED
-    )
 
 
 def serve(
@@ -181,19 +124,19 @@ def serve(
                 "serve(workers=…) starts new processes, which have to import the application: name it, like"
                 " serve('main:app')"
             )
-        return _serve_with_workers(app, workers, life.settings, app_dir, options)
-    if isinstance(app, str):
-        sys.path.insert(0, app_dir or "")
-        app, _ = load_application(app, factory=options.pop("factory", False))
-    with asyncio.Runner(loop_factory=make_config(app, **options).get_loop_factory()) as runner:
-        return runner.run(serve_async(life, app, **options))
+        return _serve_with_workers(app, workers, life.settings, app_dir, options, EarlySignals())
+    with listening(make_config(app, **without(options, "factory"))) as sock:
+        if isinstance(app, str):
+            sys.path.insert(0, app_dir or "")
+            app, _ = load_application(app, factory=options.get("factory", False))
+        return _run(life, app, sock, without(options, "factory"))
 
 
 def run_application(
     target: str,
     early: EarlySignals,
     *,
-    workers: int = 1,
+    workers: int | None = None,
     app_dir: str = "",
     reload: bool = False,
     factory: bool = False,
@@ -204,109 +147,76 @@ def run_application(
         # For development: uvicorn's own reloader, and the middleware's own way of leaving.
         uvicorn.run(target, reload=True, app_dir=app_dir, factory=factory, **options)
         return 0
+    if workers is None:
+        workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
     if workers > 1:
-        return _serve_with_workers(
-            target, workers, read_settings({}, os.environ), app_dir, {**options, "factory": factory}
-        )
-    sys.path.insert(0, app_dir)
-    app, life = load_application(target, factory=factory)
-    life.heed(early)
-    return serve(life, app, **options)
+        settings = read_settings({}, os.environ)
+        options = {**options, "factory": factory}
+        return _serve_with_workers(target, workers, settings, app_dir, options, early)
+    # Listening comes first: who calls while the application is being imported waits, and is not refused.
+    with listening(make_config(target, **options)) as sock:
+        sys.path.insert(0, app_dir)
+        app, life = load_application(target, factory=factory)
+        life.heed(early)
+        return _run(life, app, sock, options)
+
+
+def _run(life: Lifecycle, app: Any, sock: socket.socket, options: dict[str, Any]) -> int:
+    loop_factory = make_config(app, **options).get_loop_factory()
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(serve_async(life, app, sockets=[sock], **options))
+
+
+def without(options: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The other options."""
+    return {name: value for name, value in options.items() if name not in names}
 
 
 def _serve_with_workers(
-    target: str, workers: int, settings: Settings, app_dir: str | None, options: dict[str, Any]
+    target: str,
+    workers: int,
+    settings: Settings,
+    app_dir: str | None,
+    options: dict[str, Any],
+    early: EarlySignals,
 ) -> int:
-    config = make_config(target, **options)
-    sock = config.bind_socket()
-    sock.listen(config.backlog)
-    return anyio.run(Parent(target, [sock], workers, settings, {**options, "app_dir": app_dir}).run)
+    with listening(make_config(target, **without(options, "factory"))) as sock:
+        options = {**options, "app_dir": app_dir}
+        return anyio.run(Parent(target, [sock], workers, settings, options, early).run)
 
 
 def make_config(app: Any, **options: Any) -> uvicorn.Config:
-    for taken in ("lifespan", "timeout_graceful_shutdown"):
+    """uvicorn's configuration; what is the lifecycle's own is refused."""
+    for taken, instead in TAKEN.items():
         if taken in options:
-            raise SettingsError(
-                f"serve({taken}=…) is the lifecycle's own to set: use its settings (drain_timeout, …)"
-            )
+            raise SettingsError(f"serve({taken}=…) has no meaning here: {instead}")
     try:
         return uvicorn.Config(app, lifespan="off", **options)
     except TypeError as error:
         raise SettingsError(f"serve(): {error}: the options are those of uvicorn.Config") from None
 
 
-async def _serve_plainly(
-    life: Lifecycle, config: uvicorn.Config, sockets: list[socket.socket] | None
-) -> int:
-    config.lifespan = "on"
-    await uvicorn.Server(config).serve(sockets=sockets)
-    return life.report.exit_status or 0
+@contextlib.contextmanager
+def listening(config: uvicorn.Config) -> Iterator[socket.socket]:
+    """The socket that is asked for, listening already: who comes before the application waits, and is not refused."""
+    if config.fd is not None:
+        # uvicorn takes any descriptor for a Unix socket; Python finds out what it is.
+        sock = socket.socket(fileno=os.dup(config.fd))
+    else:
+        if config.uds is not None:
+            _remove_socket(config.uds)
+        sock = config.bind_socket()
+    sock.listen(config.backlog)
+    try:
+        yield sock
+    finally:
+        sock.close()
+        if config.uds is not None:
+            _remove_socket(config.uds)
 
 
-class _Counting:
-    """Tells the arrivals of every request for the application that is the first of its connection."""
-
-    def __init__(self, app: Any, life: Lifecycle) -> None:
-        self._app = app
-        self._exempt = {
-            getattr(life.endpoints, name)
-            for name in ("shutdown", "post_start", "livez", "readyz", "startupz")
-        }
-        self.arrivals: Arrivals | None = None
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        arrivals = self.arrivals
-        if arrivals is not None:
-            peer = scope.get("client")
-            if (peer is None or peer in arrivals.fresh) and scope["path"] not in self._exempt:
-                arrivals.note(peer)
-        await self._app(scope, receive, send)
-
-
-def _watched(
-    protocol: type[asyncio.Protocol], server: Server, arrivals: Arrivals
-) -> type[asyncio.Protocol]:
-    class Watched(protocol):  # type: ignore[valid-type, misc]
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            arrivals.opened(self.client)
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            super().connection_lost(exc)
-            arrivals.closed(self.client)
-            server.connection_ended.set()
-
-    return Watched
-
-
-async def _watch_routers(life: Lifecycle, seat: Seat, arrivals: Arrivals) -> None:
-    """End the lame duck as soon as the routers have provably let go."""
-    await life.stop_requested.wait()
-    engine = life._engine  # noqa: SLF001
-    assert engine is not None, "a stop is requested of a running engine"  # noqa: S101
-    loop = asyncio.get_running_loop()
-    if seat.replaced:
-        while seat.server is not None and seat.server.server_state.connections:
-            seat.server.connection_ended.clear()
-            await seat.server.connection_ended.wait()
-        engine.routes_withdrawn.set()
-        return
-    stopped_at = loop.time()
-    needed = arrivals.silence_needed(stopped_at)
-    logger.debug("silence needed", extra={"seconds": needed})
-    while math.isfinite(needed):
-        moment = arrivals.silent_at(stopped_at, needed)
-        if loop.time() >= moment:
-            engine.routes_withdrawn.set()
-            return
-        await asyncio.sleep(moment - loop.time())
-
-
-async def _close_idle(life: Lifecycle, server: Server) -> None:
-    """From the drain on a kept connection has no use: close it, rather than refuse its next request."""
-    await life.stop_requested.wait()
-    engine = life._engine  # noqa: SLF001
-    assert engine is not None, "a stop is requested of a running engine"  # noqa: S101
-    await engine.draining.wait()
-    for connection in list(server.server_state.connections):
-        connection.shutdown()
+def _remove_socket(path: str) -> None:
+    """A socket that a process before us has left behind, say in the volume of a container that was restarted."""
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISSOCK(os.stat(path).st_mode):  # noqa: PTH116 - a path as uvicorn takes it
+            os.unlink(path)  # noqa: PTH108 - see above

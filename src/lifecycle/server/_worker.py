@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import socket
 import sys
 from typing import Any
@@ -11,9 +12,11 @@ import anyio
 
 from lifecycle.core import PROMISES
 from lifecycle.runtime import EarlySignals, Lifecycle
+from lifecycle.server._child import WAITING_SIGNALS
 from lifecycle.server._control import Channel
 from lifecycle.server._load import load_application
-from lifecycle.server._serve import Seat, make_config, serve_async
+from lifecycle.server._seat import Seat
+from lifecycle.server._serve import make_config, serve_async
 
 
 class WorkerSeat(Seat):
@@ -42,6 +45,9 @@ def main() -> int:
     control, order = int(sys.argv[1]), json.loads(sys.argv[2])
     early = EarlySignals()
     early.install(everywhere=True)
+    for which in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(which, signal.SIG_IGN)  # the parent's to hear
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, WAITING_SIGNALS)
     options = order["options"]
     sys.path.insert(0, options.pop("app_dir", None) or "")
     app, life = load_application(order["target"], factory=options.pop("factory", False))
@@ -64,6 +70,7 @@ async def _serve(
 ) -> int:
     channel = await Channel.over(control)
     seat = WorkerSeat(count, channel)
+    status = 0
     async with anyio.create_task_group() as group:
         group.start_soon(_hear, channel, seat)
         status = await serve_async(life, app, sockets=sockets, seat=seat, **options)
