@@ -101,3 +101,6 @@ SUPPORT = [
         by_signal=True,
     ),
 ]
+
+OURS = SUPPORT[:2]
+UVICORN = SUPPORT[2:4]

@@ -182,7 +182,7 @@ class LifecycleMiddleware:
         self, scope: Scope, receive: Receive, send: Send, engine: Engine | None
     ) -> None:
         if engine is not None:
-            self._works.refused += 1
+            engine.refuse()
             # Only the phase: the reason, with its paths and names, is for the probes.
             await refuse(scope, receive, send, f"the process is {engine.record.phase}")
             return

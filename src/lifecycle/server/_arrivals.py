@@ -2,7 +2,7 @@
 
 Silence is evidence only against what was heard before: with λ new connections a second, none for t seconds happens by
 chance with probability e^(-λt). A process that gets a request every three seconds proves nothing by being quiet for
-two, and waits its whole delay; one that gets a hundred a second has proved it after a tenth of a second. Traffic that
+two, and waits its whole delay; one that gets a hundred a second has proved it after a sixth of a second. Traffic that
 comes in bursts is not that regular: silence must also outlast the longest that was seen before the stop, twice over.
 """
 
@@ -47,8 +47,11 @@ class Arrivals:
             self._buckets.popleft()
         return True
 
-    def silence_needed(self, stopped_at: float) -> float:
-        """Seconds without an arrival that prove that the routers have let go; infinite where nothing would."""
+    def silence_needed(self, stopped_at: float, within: float) -> float:
+        """Seconds without an arrival that prove that the routers have let go; infinite where nothing would.
+
+        `within` are the seconds of the whole delay: the more pauses it has room for, the longer one of them is by chance.
+        """
         past = [(bucket, count) for bucket, count in self._buckets if bucket * BUCKET <= stopped_at]
         observed = min(WINDOW, stopped_at - self._began)
         if not past or observed <= 0:
@@ -56,7 +59,8 @@ class Arrivals:
         rate = sum(count for _, count in past) / observed
         edges = [stopped_at - observed, *(bucket * BUCKET for bucket, _ in past), stopped_at]
         longest = max(after - before for before, after in pairwise(edges))
-        return max(math.log(1 / CHANCE) / rate, GAP_FACTOR * longest)
+        pauses = max(1.0, rate * within)
+        return max(math.log(pauses / CHANCE) / rate, GAP_FACTOR * longest)
 
     def silent_at(self, stopped_at: float, needed: float) -> float:
         """The moment at which the silence is long enough, if nobody comes until then."""

@@ -11,7 +11,7 @@ from lifecycle.asgi import BEGUN
 from lifecycle.runtime import Engine, Lifecycle, Work
 from lifecycle.server._arrivals import Arrivals
 from lifecycle.server._seat import Seat
-from lifecycle.server._uvicorn import Server
+from lifecycle.server._uvicorn import Server, turn
 
 logger = logging.getLogger("lifecycle")
 
@@ -35,7 +35,7 @@ async def watch_routers(life: Lifecycle, seat: Seat, server: Server, arrivals: A
         return
     loop = asyncio.get_running_loop()
     stopped_at = loop.time()
-    needed = arrivals.silence_needed(stopped_at)
+    needed = arrivals.silence_needed(stopped_at, engine.purse.delay)
     logger.debug("silence needed", extra={"seconds": needed})
     while math.isfinite(needed):
         moment = arrivals.silent_at(stopped_at, needed)
@@ -48,7 +48,15 @@ async def watch_routers(life: Lifecycle, seat: Seat, server: Server, arrivals: A
 async def part_with_connections(life: Lifecycle, server: Server) -> None:
     """From the drain on a kept connection has no use; one that has sent half a request is waited for."""
     engine = await _stopping(life)
+    engine.at_drain = functools.partial(_wait_for_the_rest, engine, server)
     await engine.draining.wait()
+    # What has been sent already is read, and answered, first.
+    await turn()
+    for connection in server.connections():
+        connection.part()
+
+
+def _wait_for_the_rest(engine: Engine, server: Server) -> None:
     for connection in server.connections():
         if connection.receiving:
             work = engine.works.begin("a request that is being received")
@@ -56,8 +64,6 @@ async def part_with_connections(life: Lifecycle, server: Server) -> None:
                 functools.partial(_accept, work),
                 functools.partial(engine.works.end, work, counted=False),
             )
-        else:
-            connection.part()
 
 
 def _accept(work: Work, scope: MutableMapping[str, Any]) -> None:

@@ -97,11 +97,11 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         # The kernel has completed handshakes that nobody has accepted yet: a few turns of the loop take them in, and
         # an answer tells them; closed away, they would be reset.
-        await _turn()
+        await turn()
         self.stop_listening()
         for sock in sockets or []:
             sock.close()
-        await _turn()
+        await turn()
         await self._close_connections()
         await self.lifespan.shutdown()
 
@@ -130,7 +130,8 @@ class Server(uvicorn.Server):
                 await asyncio.wait_for(self.connection_ended.wait(), 0.02)
 
 
-async def _turn() -> None:
+async def turn() -> None:
+    """Let everything come in that has come."""
     for _ in range(TURNS):
         await asyncio.sleep(0)
 
