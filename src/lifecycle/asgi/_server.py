@@ -118,6 +118,23 @@ class ServerLink:
             # Off the main thread the process is somebody else's: a test client's, or a program's around the server.
             logger.info("all is done: whoever runs the server may stop it")
             return
+        await self._expect_sigterm(source)
+        if self._ours is not None:
+            self._ours.leave()
+        elif self._server is not None:
+            # Not through its handler: uvicorn would raise the signal once more at its end, and die of it with 143.
+            self._server.should_exit = True
+        elif host.relay.hand_over(signal.SIGTERM):
+            return
+        elif host.owns_process or host.terminated.is_set() or source is StopSource.SIGNAL:
+            self._end_ourselves()
+        else:
+            logger.info("all is done: whoever runs the server may stop it")
+            host.relay.restore()
+
+    async def _expect_sigterm(self, source: StopSource | None) -> None:
+        """Where somebody else may stop us, or our parent, let them do so first."""
+        host = self._host
         if self.parent is not None and source is StopSource.WORKER:
             # The one who answers tells the parent, once all are done; a parent would replace a worker that just ends.
             with anyio.move_on_after(host.engine.purse.remaining):
@@ -136,18 +153,6 @@ class ServerLink:
                 os.kill(self.parent, signal.SIGTERM)
                 with anyio.move_on_after(PARENT_PATIENCE):
                     await host.terminated.wait()
-        if self._ours is not None:
-            self._ours.leave()
-        elif self._server is not None:
-            # Not through its handler: uvicorn would raise the signal once more at its end, and die of it with 143.
-            self._server.should_exit = True
-        elif host.relay.hand_over(signal.SIGTERM):
-            return
-        elif host.owns_process or host.terminated.is_set() or source is StopSource.SIGNAL:
-            self._end_ourselves()
-        else:
-            logger.info("all is done: whoever runs the server may stop it")
-            host.relay.restore()
 
     def _end_ourselves(self) -> None:
         host, request = self._host, self._host.engine.request

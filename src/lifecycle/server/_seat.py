@@ -6,7 +6,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from lifecycle.asgi import SERVER_EXTENSION
-from lifecycle.core import StopSource
+from lifecycle.core import AlreadyStartedError, StopSource
 from lifecycle.runtime import Lifecycle
 from lifecycle.server._uvicorn import Server
 
@@ -68,6 +68,7 @@ class LifespanDriver:
         """The application is there to refuse: requests may come in."""
         self._ended = asyncio.Event()
         self._received = 0
+        self.mistake: AlreadyStartedError | None = None
 
     async def run(self) -> None:
         scope = {
@@ -78,6 +79,10 @@ class LifespanDriver:
         }
         try:
             await self._app(scope, self._receive, self._send)
+        except AlreadyStartedError as error:
+            self.mistake = error
+        except Exception:
+            logger.debug("the lifespan ended with an error", exc_info=True)
         finally:
             self.listening.set()
             self._seat.leave()

@@ -54,6 +54,7 @@ async def serve_async(
 
     Raises:
         SettingsError: An option is not uvicorn's, or is ours to set.
+        AlreadyStartedError: This lifecycle has been started before.
     """
     if isinstance(app, str):
         raise SettingsError(
@@ -110,6 +111,8 @@ async def _serve(
         watch.cancel()
     driver.server_has_gone()
     await lifespan
+    if driver.mistake is not None:
+        raise driver.mistake
 
 
 def serve(
