@@ -24,6 +24,9 @@ class Worker:
         self.ready = False
         self.became_ready = anyio.Event()
         self.gone = anyio.Event()
+        self.hearing = anyio.CancelScope()
+        self.silent = anyio.Event()
+        """Nothing more will be heard of it."""
         self.report: dict[str, Any] | None = None
         self.replaced = False
         self.heard = False

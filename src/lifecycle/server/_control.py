@@ -6,42 +6,54 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import anyio
-import anyio.abc
 
 LINE_LIMIT_BYTES: Final = 1 << 20
 """A report of a thousand hooks is far below; more is no message of ours."""
 
 
 class Channel:
-    """One end. Made inside the event loop, from a socket that nobody else reads."""
+    """One end, of which nobody else reads or writes.
 
-    def __init__(self, stream: anyio.abc.SocketStream) -> None:
-        self._stream = stream
+    Not anyio's own stream over it: cancelled in the moment in which something comes, that leaves a traceback in the
+    log under uvloop ("invalid state"), and a stop is such a moment.
+    """
 
-    @classmethod
-    async def over(cls, sock: socket.socket) -> "Channel":
+    def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)  # noqa: FBT003 - the socket module's own signature
-        return cls(await anyio.abc.UNIXSocketStream.from_socket(sock))
+        self._sock = sock
+        self._speaking = anyio.Lock()
 
     async def tell(self, **message: Any) -> None:
         """Send a message; a peer that has gone is none the worse for not hearing it."""
-        try:
-            await self._stream.send(json.dumps(message, default=str).encode() + b"\n")
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            return
+        rest = json.dumps(message, default=str).encode() + b"\n"
+        async with self._speaking:
+            while rest:
+                try:
+                    rest = rest[self._sock.send(rest) :]
+                except BlockingIOError:
+                    await anyio.wait_writable(self._sock)
+                except OSError:
+                    return
 
     async def messages(self) -> AsyncIterator[dict[str, Any]]:
         """What the peer says, until it has gone."""
         buffer = b""
-        try:
-            async for part in self._stream:
-                *lines, buffer = (buffer + part).split(b"\n")
-                if len(buffer) > LINE_LIMIT_BYTES:
-                    return
-                for line in lines:
-                    yield json.loads(line)
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError, ValueError):
-            return
+        while part := await self._receive():
+            *lines, buffer = (buffer + part).split(b"\n")
+            if len(buffer) > LINE_LIMIT_BYTES:
+                return
+            for line in lines:
+                yield json.loads(line)
 
-    async def close(self) -> None:
-        await self._stream.aclose()
+    async def _receive(self) -> bytes:
+        while True:
+            try:
+                return self._sock.recv(65536)
+            except BlockingIOError:
+                await anyio.wait_readable(self._sock)
+            except OSError:
+                return b""
+
+    def close(self) -> None:
+        """Nobody waits for a message any more."""
+        self._sock.close()

@@ -27,6 +27,8 @@ logger = logging.getLogger("lifecycle")
 KILL_AFTER: Final = 0.3
 """Seconds after the deadline at which workers that are still there are killed: their own watchdogs, which say why, come
 first, and the margin of the budget is a second at least."""
+LAST_WORDS_PATIENCE: Final = 0.5
+"""Seconds for the report of a worker that has ended to arrive; a child that it left behind may hold the line open."""
 BACK_OFF: Final = (0.5, 30.0)
 """Seconds before a worker that has crashed is replaced: at first, doubled each time, and at most."""
 STEADY_AFTER: Final = 60.0
@@ -111,7 +113,7 @@ class Parent:
         finally:
             pthread_sigmask(SIG_SETMASK, before)
         theirs.close()
-        worker = Worker(process, await Channel.over(ours))
+        worker = Worker(process, Channel(ours))
         self._workers.append(worker)
         assert self._group is not None, "workers are started by `run`"  # noqa: S101 - a defect of ours
         self._group.start_soon(self._hear, worker)
@@ -122,30 +124,39 @@ class Parent:
         return worker
 
     async def _hear(self, worker: Worker) -> None:
-        async for message in worker.channel.messages():
-            worker.heard = True
-            if "report" in message:
-                worker.report = message["report"]
-            if "ready" in message:
-                worker.ready = message["ready"]
-                if worker.ready:
-                    worker.ready_at = time.monotonic()
-                    self._ever_ready, self._failed_starts = True, 0
-                    worker.became_ready.set()
-                await self._tell_all()
+        with worker.hearing:
+            async for message in worker.channel.messages():
+                await self._take(worker, message)
+        worker.silent.set()
+
+    async def _take(self, worker: Worker, message: dict[str, Any]) -> None:
+        worker.heard = True
+        if "report" in message:
+            worker.report = message["report"]
+        if "ready" in message:
+            worker.ready = message["ready"]
+            if worker.ready:
+                worker.ready_at = time.monotonic()
+                self._ever_ready, self._failed_starts = True, 0
+                worker.became_ready.set()
+            await self._tell_all()
 
     async def _tell_all(self) -> None:
         ready = sum(worker.ready for worker in self._workers)
         self._complete = self._complete or ready >= self._count
-        for worker in self._workers:
+        for worker in list(self._workers):
             await worker.channel.tell(ready_workers=self._count if self._complete else ready)
 
     async def _watch(self, worker: Worker) -> None:
         await until_gone(worker.process)
+        with anyio.move_on_after(LAST_WORDS_PATIENCE):
+            await worker.silent.wait()
+        worker.hearing.cancel()
+        await worker.silent.wait()
         worker.gone.set()
         worker.became_ready.set()
         worker.ready = False
-        await worker.channel.close()
+        worker.channel.close()
         self._workers.remove(worker)
         status = worker.process.returncode
         report = worker.report or {"exit_status": worker.status, "outcome": describe(status)}

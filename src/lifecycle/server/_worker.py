@@ -68,7 +68,7 @@ async def _serve(
     count: int,
     options: dict[str, Any],
 ) -> int:
-    channel = await Channel.over(control)
+    channel = Channel(control)
     seat = WorkerSeat(count, channel)
     status = 0
     async with anyio.create_task_group() as group:
