@@ -6,10 +6,7 @@ import signal
 import sys
 from typing import NoReturn
 
-import uvicorn
 import uvloop
-
-import lifecycle.server as imported
 
 
 def leave(*_: object) -> NoReturn:
@@ -23,9 +20,8 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def main() -> None:
-    assert imported.serve
-    config = uvicorn.Config(importlib.import_module(sys.argv[1].partition(":")[0]))
-    assert config
+    for module in ("lifecycle.server", "uvicorn.main", sys.argv[1].partition(":")[0]):
+        importlib.import_module(module)
     server = await asyncio.start_server(answer, "127.0.0.1", int(sys.argv[2]))
     signal.signal(signal.SIGTERM, leave)
     async with server:

@@ -30,8 +30,8 @@ def blow(server: Server, seconds: float) -> tuple[float, float]:
     said = subprocess.run(command.split(), capture_output=True, text=True, check=True).stdout
     rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
     slowest = re.search(r"99%\s+([\d.]+)(us|ms|s)", said)
-    assert rate is not None
-    assert slowest is not None
+    if rate is None or slowest is None:
+        raise RuntimeError(f"wrk says something else than it used to:\n{said}")
     unit = {"us": 0.001, "ms": 1.0, "s": 1000.0}[slowest[2]]
     return float(rate[1]), float(slowest[1]) * unit
 

@@ -37,6 +37,9 @@ class Lifespan:
         """Why the start failed, if the server has to be told so."""
         self._lifecycle = lifecycle
         self._answers = answers
+        self._ours: OurServer | None = scope.get("extensions", {}).get(
+            SERVER_EXTENSION, lifecycle.server
+        )
         self._inner = InnerLifespan(app, scope, lifecycle)
         self.last_word: str | None = None
         """What the server still waits to hear. Said when all else is done, because hypercorn cancels who has said it."""
@@ -44,8 +47,9 @@ class Lifespan:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Host]:
         """The running host; the signals are ours from here on."""
+        owns_process = is_served() if self._ours is None else self._ours.owns_process
         host = Host(
-            self._lifecycle, owns_process=is_served(), routed=True, inner=[self._inner.hook()]
+            self._lifecycle, owns_process=owns_process, routed=True, inner=[self._inner.hook()]
         )
         async with host.open():
             yield host
@@ -54,9 +58,7 @@ class Lifespan:
         """The protocol, from `lifespan.startup` to the end."""
         engine = host.engine
         await receive()
-        ours: OurServer | None = scope.get("extensions", {}).get(
-            SERVER_EXTENSION, self._lifecycle.server
-        )
+        ours = self._ours
         link = ServerLink(host, ours)
         if ours is not None:
             self._answers.waiting_for = ours.waiting_for

@@ -39,6 +39,8 @@ class OurServer(Protocol):
     parent: int | None
     """The process that would replace this one if it ended by itself."""
     writes_report: bool
+    owns_process: bool
+    """It may be ended at the deadline."""
 
     def waiting_for(self) -> str | None:
         """What else has to be ready before this process may say that it is."""

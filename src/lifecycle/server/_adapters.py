@@ -15,6 +15,7 @@ class ShutdownTrigger:
 
     parent: int | None = None
     writes_report = True
+    owns_process = True
 
     def __init__(self, life: Lifecycle) -> None:
         self._over = Flag()

@@ -20,7 +20,8 @@ class Seat:
     """The process that would replace this one if it ended by itself."""
     writes_report = True
 
-    def __init__(self) -> None:
+    def __init__(self, *, owns_process: bool = True) -> None:
+        self.owns_process = owns_process
         self.server: Server | None = None
         self.replaced = False
         self._life: Lifecycle | None = None

@@ -60,7 +60,8 @@ async def serve_async(
         raise SettingsError(
             f"serve_async({app!r}): give it the application itself; by name, use serve()"
         )
-    seat = seat or Seat()
+    # Inside somebody else's program nobody ends the process.
+    seat = seat or Seat(owns_process=False)
     app = with_middleware(app, life)
     config = make_config(app, **options)
     names = missing(uvicorn.Server(config))
@@ -167,7 +168,7 @@ def run_application(
 def _run(life: Lifecycle, app: Any, sock: socket.socket, options: dict[str, Any]) -> int:
     loop_factory = make_config(app, **options).get_loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        return runner.run(serve_async(life, app, sockets=[sock], **options))
+        return runner.run(serve_async(life, app, sockets=[sock], seat=Seat(), **options))
 
 
 def without(options: dict[str, Any], *names: str) -> dict[str, Any]:
