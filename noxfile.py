@@ -124,6 +124,14 @@ def demo(session: nox.Session) -> None:
     session.run("python", "-m", "examples.random_generator.demo", *session.posargs)
 
 
+@nox.session(python=next(iter(FOUND)))
+def sweep(session: nox.Session) -> None:
+    """SIGTERM at some hundreds of moments of a server's life. Takes minutes."""
+    install(session, "tests")
+    runs = {"SWEEP_RUNS": "300"}
+    session.run("python", "-m", "pytest", "-q", "tests/process/test_sweep.py", env=runs)
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
     """What it costs."""

@@ -11,7 +11,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks import drain, losses, request, server_time, starts, throughput, trigger
+from benchmarks import (
+    drain,
+    losses,
+    request,
+    serve_exits,
+    serve_restarts,
+    serve_throughput,
+    server_time,
+    starts,
+    throughput,
+    trigger,
+)
 from benchmarks.figures import Effort, Finding
 from benchmarks.machine import describe
 from benchmarks.page import keep, page, section
@@ -25,6 +36,9 @@ BENCHMARKS: dict[str, Callable[[Effort], Finding]] = {
     "commands": starts.measure_commands,
     "trigger": trigger.measure,
     "losses": losses.measure,
+    "serve-restarts": serve_restarts.measure,
+    "serve-exits": serve_exits.measure,
+    "serve-throughput": serve_throughput.measure,
 }
 
 

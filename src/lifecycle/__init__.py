@@ -33,6 +33,7 @@ _LAYERS = {
         "wait_for_file",
     ),
     "lifecycle.asgi": ("LifecycleMiddleware",),
+    "lifecycle.server": ("serve", "serve_async"),
 }
 _HOMES = {name: layer for layer, names in _LAYERS.items() for name in names}
 

@@ -22,6 +22,7 @@ from lifecycle.core import (
     TriggerTimeoutError,
 )
 from lifecycle.runtime import Lifecycle, wait_for_file
+from lifecycle.server import serve, serve_async
 
 __all__ = [
     "AlreadyStartedError",
@@ -46,5 +47,7 @@ __all__ = [
     "Trigger",
     "TriggerError",
     "TriggerTimeoutError",
+    "serve",
+    "serve_async",
     "wait_for_file",
 ]

@@ -22,6 +22,19 @@ class Support:
 
 SUPPORT = [
     Support(
+        "lifecycle serve",
+        "lifecycle serve {app} --port {port}",
+        by_signal=True,
+        remark="Listens before the start, and ends its lame duck as soon as the routers have let go.",
+    ),
+    Support(
+        "lifecycle serve, several workers",
+        "lifecycle serve {app} --port {port} --workers 2",
+        by_signal=True,
+        workers=2,
+        remark="One grace period, one report and one answer for all workers; SIGHUP replaces them one by one.",
+    ),
+    Support(
         "uvicorn, h11",
         "uvicorn {app} --port {port} --http h11 --loop asyncio",
         by_signal=True,
@@ -88,3 +101,6 @@ SUPPORT = [
         by_signal=True,
     ),
 ]
+
+OURS = SUPPORT[:2]
+UVICORN = SUPPORT[2:4]

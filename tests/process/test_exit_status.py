@@ -1,4 +1,4 @@
-"""Under plain uvicorn the process ends with the status that names the outcome, and ends like any other process."""
+"""Under plain uvicorn, and under our own server, the process ends with the status that names the outcome, and ends like any other process."""
 
 import signal
 import subprocess
@@ -6,12 +6,12 @@ import subprocess
 import pytest
 
 from lifecycle import ExitStatus
-from tests.process._support_table import SUPPORT, Support
+from tests.process._support_table import OURS, UVICORN, Support
 from tests.support.servers import AS_PID_1, Server, Waiting, launched, running
 
 pytestmark = [
     pytest.mark.process,
-    pytest.mark.parametrize("support", SUPPORT[:2], ids=lambda support: support.server),
+    pytest.mark.parametrize("support", [UVICORN[0], OURS[0]], ids=lambda support: support.server),
 ]
 
 CAN_BE_PID_1 = subprocess.run([*AS_PID_1, "true"], capture_output=True, check=False).returncode == 0

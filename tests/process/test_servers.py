@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from examples.stage.load import Result
-from tests.process._support_table import SUPPORT, Support
+from tests.process._support_table import SUPPORT, UVICORN, Support
 from tests.support.servers import Answer, Note, load, running
 
 pytestmark = pytest.mark.process
@@ -101,7 +101,7 @@ def assert_nothing_lost(life: Life, support: Support) -> None:
 
 def test_the_load_sees_what_a_bare_server_loses() -> None:
     """The control: without the middleware uvicorn refuses from the first moment, and ends by the signal."""
-    life = live(SUPPORT[0], BARE)
+    life = live(UVICORN[0], BARE)
     for result in (life.new, life.kept):
         assert result.lost["refused"] > 30, result.summary()
         # Slow ones that were under way are finished; what comes too late is refused.

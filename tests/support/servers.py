@@ -214,10 +214,13 @@ def running(
 class Load:
     """The generator of `examples/stage/load.py`, in its own process."""
 
-    def __init__(self, server: Server, requests: Mapping[str, float], *, reuse: bool) -> None:
+    def __init__(
+        self, server: Server, requests: Mapping[str, float], *, reuse: bool, seconds: float = 1.0
+    ) -> None:
         options = [
             option for path in requests for option in ("--request", f"{path}={requests[path]}")
         ]
+        options += ["--for", str(seconds)]
         command = [sys.executable, "-m", "examples.stage.load", str(server.port), *options]
         self._process = subprocess.Popen(
             [*command, *(["--reuse"] if reuse else [])],
@@ -251,10 +254,13 @@ class Load:
 
 @contextmanager
 def load(
-    server: Server, requests: Mapping[str, float], *, lead: float = 0.5
+    server: Server, requests: Mapping[str, float], *, lead: float = 0.5, seconds: float = 1.0
 ) -> Iterator[list[Load]]:
-    """Two generators that have run for `lead` seconds: new connections only, and kept ones."""
-    generators = [Load(server, requests, reuse=reuse) for reuse in (False, True)]
+    """Two generators that have run for `lead` seconds: new connections only, and kept ones.
+
+    They go on for `seconds` after the stop, as routers do that have not heard of it.
+    """
+    generators = [Load(server, requests, reuse=reuse, seconds=seconds) for reuse in (False, True)]
     try:
         for generator in generators:
             generator.wait_until_answered()

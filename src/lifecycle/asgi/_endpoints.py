@@ -39,7 +39,7 @@ class EndpointAnswers:
                 (paths.shutdown, self._shutdown),
                 (paths.post_start, self._post_start),
                 (paths.livez, self._probe(lambda promises: promises.live)),
-                (paths.readyz, self._probe(lambda promises: promises.ready)),
+                (paths.readyz, self._probe(lambda promises: promises.ready, others=True)),
                 (paths.startupz, self._probe(lambda promises: promises.started)),
             )
             if path is not None
@@ -47,6 +47,8 @@ class EndpointAnswers:
         self.paths: frozenset[str] = frozenset(self._by_path)
         self._guard: Guard | None = None
         self._refusals = 0
+        self.waiting_for: Callable[[], str | None] = lambda: None
+        """What beside this process must be ready before it may say so; set by the lifespan."""
         self.workers: Workers | None = None
         """The server's other workers; set by the lifespan."""
         self._answering = 0
@@ -59,7 +61,7 @@ class EndpointAnswers:
     async def __call__(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         await self._by_path[path](scope, receive, send)
 
-    def _probe(self, promised: Callable[[Promises], bool]) -> Answer:
+    def _probe(self, promised: Callable[[Promises], bool], *, others: bool = False) -> Answer:
         async def probe(scope: Scope, _receive: Receive, send: Send) -> None:
             if scope["method"] not in ("GET", "HEAD"):
                 await respond(
@@ -69,6 +71,8 @@ class EndpointAnswers:
             engine = self._engine
             reason = "not started" if engine is None else engine.waiting_for
             good = engine is not None and promised(engine.promises)
+            if good and others and (missing := self.waiting_for()) is not None:
+                good, reason = False, missing
             closes = engine is None or engine.promises.closes
             await respond(scope, send, 200 if good else 503, f"{reason}\n".encode(), close=closes)
 

@@ -1,5 +1,6 @@
 """Running an application that may have to be told, in the middle, that its client is not worth waiting for."""
 
+import random
 from typing import Final, cast
 
 import anyio
@@ -9,6 +10,13 @@ from lifecycle.runtime import Engine, Work
 
 LAST_WORDS: Final = 0.5
 """Seconds for the end of a message after the budget is used up: less than what cancelled work gets to clean up."""
+
+
+CLOSES_PER_SECOND: Final = 2000.0
+"""Clients come back as fast as they are sent away, to the replicas that stay: not all at once, then. A few hundred are
+gone before anybody notices; 10,000 take five seconds."""
+MOST_OF_DRAIN: Final = 1 / 3
+"""The part of the drain over which closes are spread at most: the rest is for what they still have to do."""
 
 
 class Interruptible:
@@ -79,6 +87,10 @@ class Interruptible:
 
     async def _watch(self, engine: Engine) -> None:
         await engine.draining.wait()
+        window = min(
+            len(engine.works) / CLOSES_PER_SECOND, engine.purse.budget.drain * MOST_OF_DRAIN
+        )
+        await anyio.sleep(random.uniform(0, window))  # noqa: S311 - jitter, not a secret
         await self.when_draining()
 
 

@@ -14,7 +14,7 @@ import anyio
 from lifecycle.asgi._endpoints import EndpointAnswers
 from lifecycle.asgi._http import App, Receive, Scope, Send
 from lifecycle.asgi._inner import INNER, InnerLifespan
-from lifecycle.asgi._server import ServerLink, is_served
+from lifecycle.asgi._server import SERVER_EXTENSION, OurServer, ServerLink, is_served
 from lifecycle.asgi._workers import Workers
 from lifecycle.core import StopSource
 from lifecycle.runtime import Host, Lifecycle
@@ -37,6 +37,9 @@ class Lifespan:
         """Why the start failed, if the server has to be told so."""
         self._lifecycle = lifecycle
         self._answers = answers
+        self._ours: OurServer | None = scope.get("extensions", {}).get(
+            SERVER_EXTENSION, lifecycle.server
+        )
         self._inner = InnerLifespan(app, scope, lifecycle)
         self.last_word: str | None = None
         """What the server still waits to hear. Said when all else is done, because hypercorn cancels who has said it."""
@@ -44,17 +47,22 @@ class Lifespan:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Host]:
         """The running host; the signals are ours from here on."""
+        owns_process = is_served() if self._ours is None else self._ours.owns_process
         host = Host(
-            self._lifecycle, owns_process=is_served(), routed=True, inner=[self._inner.hook()]
+            self._lifecycle, owns_process=owns_process, routed=True, inner=[self._inner.hook()]
         )
         async with host.open():
             yield host
 
-    async def speak(self, host: Host, receive: Receive, send: Send) -> None:
+    async def speak(self, host: Host, scope: Scope, receive: Receive, send: Send) -> None:
         """The protocol, from `lifespan.startup` to the end."""
         engine = host.engine
         await receive()
-        link = ServerLink(host)
+        ours = self._ours
+        link = ServerLink(host, ours)
+        if ours is not None:
+            self._answers.waiting_for = ours.waiting_for
+            host.path = host.path if ours.writes_report else None
         if link.stopped_already():
             engine.stop("SIGTERM before the start", StopSource.SIGNAL)
         await _first(engine.start.listening, engine.settled)

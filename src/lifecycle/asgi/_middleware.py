@@ -25,6 +25,7 @@ from lifecycle.asgi._http import (
 )
 from lifecycle.asgi._lifespan import Lifespan
 from lifecycle.asgi._policies import RoutePolicies
+from lifecycle.asgi._server import BEGUN
 from lifecycle.asgi._streams import EndingStream
 from lifecycle.asgi._websockets import Connection
 from lifecycle.core import AlreadyStartedError, End, Endpoints, Policy, SettingsError, as_end
@@ -98,7 +99,9 @@ class LifecycleMiddleware:
             self._at_first_request()
             self._at_first_request = None
         engine = self._engine
-        if engine is None or not (promises := engine.record.promises).accepts:
+        if engine is None or not (
+            (promises := engine.record.promises).accepts or scope.get(BEGUN) in self._works.works
+        ):
             await self._refuse(scope, receive, send, engine)
             return
         if "lifecycle" not in (scope.get("state") or ()):
@@ -157,7 +160,7 @@ class LifecycleMiddleware:
                 self._engine, self._shared = host.engine, lifespan.state
                 self._works = host.engine.works
                 self._at_first_request = host.relay.interpose
-                await lifespan.speak(host, receive, send)
+                await lifespan.speak(host, scope, receive, send)
             if lifespan.last_word is not None:
                 await send({"type": lifespan.last_word})
         except AlreadyStartedError as error:
@@ -179,7 +182,7 @@ class LifecycleMiddleware:
         self, scope: Scope, receive: Receive, send: Send, engine: Engine | None
     ) -> None:
         if engine is not None:
-            self._works.refused += 1
+            engine.refuse()
             # Only the phase: the reason, with its paths and names, is for the probes.
             await refuse(scope, receive, send, f"the process is {engine.record.phase}")
             return

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import threading
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 
@@ -25,6 +25,28 @@ SIGTERM_PATIENCE = 1.0
 """Seconds for the platform's SIGTERM, once `/shutdown` was answered, before a server is left to end without it."""
 PARENT_PATIENCE = 2.0
 """Seconds for a server's parent to pass SIGTERM on to us, before we leave without it."""
+
+
+SERVER_EXTENSION = "lifecycle.server"
+"""In `scope["extensions"]` of the lifespan: a server of our own, which need not be guessed at."""
+BEGUN = "lifecycle.begun"
+"""In the scope of a request that had been received in part when the drain began: the work that stood for it."""
+
+
+class OurServer(Protocol):
+    """A server that knows the lifecycle."""
+
+    parent: int | None
+    """The process that would replace this one if it ended by itself."""
+    writes_report: bool
+    owns_process: bool
+    """It may be ended at the deadline."""
+
+    def waiting_for(self) -> str | None:
+        """What else has to be ready before this process may say that it is."""
+
+    def leave(self) -> None:
+        """All is done: stop listening and return."""
 
 
 def parent_of_workers() -> int | None:
@@ -55,9 +77,10 @@ def is_served() -> bool:
 class ServerLink:
     """The way to the server that runs this application."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, ours: "OurServer | None" = None) -> None:
+        self._ours = ours
         self._host = host
-        self.parent = parent_of_workers()
+        self.parent = parent_of_workers() if ours is None else ours.parent
         handler: Any = host.relay.previous.get(signal.SIGTERM)
         owner = getattr(handler, "__self__", None)
         self._server: Any = owner if hasattr(owner, "should_exit") else None
@@ -68,6 +91,8 @@ class ServerLink:
         """SIGTERM comes to us first, and the server stops when we say so."""
         if not self._host.relay.installed:
             return False
+        if self._ours is not None:
+            return True
         return not (self._silent and self.parent is not None)
 
     @property
@@ -91,16 +116,33 @@ class ServerLink:
         )  # None: the start failed while the server was serving
         if source is StopSource.SERVER:
             return
-        if not host.relay.installed:
+        if self._ours is None and not host.relay.installed:
             # Off the main thread the process is somebody else's: a test client's, or a program's around the server.
             logger.info("all is done: whoever runs the server may stop it")
             return
+        await self._expect_sigterm(source)
+        if self._ours is not None:
+            self._ours.leave()
+        elif self._server is not None:
+            # Not through its handler: uvicorn would raise the signal once more at its end, and die of it with 143.
+            self._server.should_exit = True
+        elif host.relay.hand_over(signal.SIGTERM):
+            return
+        elif host.owns_process or host.terminated.is_set() or source is StopSource.SIGNAL:
+            self._end_ourselves()
+        else:
+            logger.info("all is done: whoever runs the server may stop it")
+            host.relay.restore()
+
+    async def _expect_sigterm(self, source: StopSource | None) -> None:
+        """Where somebody else may stop us, or our parent, let them do so first."""
+        host = self._host
         if self.parent is not None and source is StopSource.WORKER:
             # The one who answers tells the parent, once all are done; a parent would replace a worker that just ends.
             with anyio.move_on_after(host.engine.purse.remaining):
                 await host.terminated.wait()
         elif source is StopSource.ENDPOINT and not (
-            self._server is not None and self.parent is None
+            self.parent is None and (self._server is not None or self._ours is not None)
         ):
             # The platform's SIGTERM follows its preStop hook at once: it must not meet a process, or a parent, whose
             # interpreter is past handling signals. Of a uvicorn that is alone we see to that ourselves, to the end.
@@ -113,16 +155,6 @@ class ServerLink:
                 os.kill(self.parent, signal.SIGTERM)
                 with anyio.move_on_after(PARENT_PATIENCE):
                     await host.terminated.wait()
-        if self._server is not None:
-            # Not through its handler: uvicorn would raise the signal once more at its end, and die of it with 143.
-            self._server.should_exit = True
-        elif host.relay.hand_over(signal.SIGTERM):
-            return
-        elif host.owns_process or host.terminated.is_set() or source is StopSource.SIGNAL:
-            self._end_ourselves()
-        else:
-            logger.info("all is done: whoever runs the server may stop it")
-            host.relay.restore()
 
     def _end_ourselves(self) -> None:
         host, request = self._host, self._host.engine.request

@@ -4,10 +4,24 @@ from collections.abc import Callable
 
 import click
 
-from lifecycle.cli import _stop, _trigger
+from lifecycle.cli import _serve, _stop, _trigger
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Lazy(click.Group):
+    """Knows `serve` without importing a server, until it is asked for it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), "serve"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "serve":
+            return _serve.command()
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(
+    cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(None, "--version", package_name="managed-lifecycle", prog_name="lifecycle")
 def commands() -> None:
     """Let an application live through the life of its pod."""

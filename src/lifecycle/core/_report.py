@@ -91,6 +91,8 @@ class Report:
     finished: int = 0
     """Requests and other work that came to its end."""
     refused: int = 0
+    late: float = 0.0
+    """How long after the end of the lame duck the last request came: what its delay lacks."""
     abandoned: list[Abandoned] = field(default_factory=list[Abandoned])
     failures: list[str] = field(default_factory=list[str])
     stacks: dict[str, str] = field(default_factory=dict[str, str])
@@ -121,6 +123,7 @@ class Report:
             "used": _rounded(self.used),
             "finished": self.finished,
             "refused": self.refused,
+            "late": _rounded(self.late),
             "abandoned": [work.to_dict() for work in self.abandoned],
             "failures": list(self.failures),
             "phases": [phase.to_dict() for phase in self.phases],

@@ -7,12 +7,14 @@ from lifecycle.runtime._host import Host
 from lifecycle.runtime._in_flight import InFlight, Work
 from lifecycle.runtime._lifecycle import Lifecycle
 from lifecycle.runtime._loop import Flag, Loop
-from lifecycle.runtime._signals import STOP_SIGNALS, SignalRelay
+from lifecycle.runtime._report import report_path, write_report
+from lifecycle.runtime._signals import STOP_SIGNALS, EarlySignals, SignalRelay
 from lifecycle.runtime._trigger import TriggerWatch, wait_for_file
 from lifecycle.runtime._watchdog import Watchdog
 
 __all__ = [
     "Attempt",
+    "EarlySignals",
     "Engine",
     "Flag",
     "Host",
@@ -26,5 +28,7 @@ __all__ = [
     "Watchdog",
     "Work",
     "container_started_at",
+    "report_path",
     "wait_for_file",
+    "write_report",
 ]

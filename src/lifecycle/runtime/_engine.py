@@ -37,6 +37,7 @@ from lifecycle.runtime._record import Record
 from lifecycle.runtime._start import Start
 from lifecycle.runtime._state import State
 from lifecycle.runtime._stop_hooks import StopHooks
+from lifecycle.runtime._watchdog import busy_threads
 
 logger = logging.getLogger("lifecycle")
 
@@ -78,11 +79,16 @@ class Engine:
         self.ready = anyio.Event()
         self.draining = anyio.Event()
         self.over = anyio.Event()
+        self.routes_withdrawn = anyio.Event()
+        """Somebody who can tell has seen that the routers have let go: the lame duck need not last its whole delay."""
+        self.at_drain: Callable[[], object] = _nothing
+        """What a server has to do between the last moment of the lame duck and the first look at what is in flight."""
         self._stop_requested = stop_requested
         self._closed = closed
         self._hooks = tuple(hooks)
         self._main = main
         self._exit_code = 0
+        self._drain_began: float | None = None
         self._asked = anyio.Event()
         self._tasks: list[Attempt] = []
         self._group: anyio.abc.TaskGroup | None = None
@@ -157,6 +163,12 @@ class Engine:
         error = resource.error
         why = "" if error is None else f": {type(error).__name__}: {error}"
         self.crash(f"{resource.hook} ended before it was asked to{why}", error)
+
+    def refuse(self) -> None:
+        """Count a request that came while there was nothing to serve it with."""
+        self.works.refused += 1
+        if self._drain_began is not None and self.purse.delay > 0:
+            self.record.report.late = self.loop.now() - self._drain_began
 
     def spawn(self, function: Callable[..., object], *arguments: object) -> None:
         """Run a coroutine function beside everything else, until the end."""
@@ -235,7 +247,7 @@ class Engine:
         done = anyio.Event()
         self.spawn(self._run_pre_stop_hooks, done)
         with self.purse.until(self.purse.routes_withdrawn_at()):
-            await anyio.sleep_forever()
+            await self.routes_withdrawn.wait()
         # Work must not be refused before, say, a queue has been left; a hook that hangs may not eat the drain.
         with self.purse.until(self.purse.pre_stop_ends_at() + 2 * CUT_PATIENCE):
             await done.wait()
@@ -247,6 +259,8 @@ class Engine:
         done.set()
 
     async def _drain(self) -> None:
+        self._drain_began = self.loop.now()
+        self.at_drain()
         self.draining.set()
         for task in self._tasks:
             if not task.hook.finish:
@@ -283,7 +297,17 @@ class Engine:
             for work in self.works.forget():
                 self.record.stuck = True
                 self.record.report.failures.append(f"{work.name} goes on although it was cut off")
+            self._name_threads()
         self._advance(Event.DRAIN_TIMED_OUT if left else Event.DRAINED)
+
+    def _name_threads(self) -> None:
+        """Nothing can cancel a thread: say at least where it is."""
+        report = self.record.report
+        report.stacks = busy_threads()
+        # The interpreter would wait for them at its end.
+        self.record.stuck = self.record.stuck or bool(report.stacks)
+        for name, stack in report.stacks.items():
+            logger.error("a thread goes on although its work was cut off: %s\n%s", name, stack)
 
     async def _shut_down(self) -> None:
         hooks = shutdown_order(self._hooks, self.start.started)
@@ -304,3 +328,7 @@ class Engine:
         # Whoever forced the stop has moved the machine past the conductor's own steps.
         if not self.purse.forced.is_set():
             self.record.move(event)
+
+
+def _nothing() -> None:
+    """Nobody has anything to do."""

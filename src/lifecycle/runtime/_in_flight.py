@@ -56,10 +56,10 @@ class InFlight:
         self.works.add(work)
         return work
 
-    def end(self, work: Work) -> None:
+    def end(self, work: Work, *, counted: bool = True) -> None:
         """Count `work` as finished, unless it was cut off; wake who waits for the last one."""
         self.works.discard(work)
-        if not work.cut:
+        if counted and not work.cut:
             self.finished += 1
         if self._waiter is not None and not self.works:
             self._wake()

@@ -88,6 +88,8 @@ class Lifecycle(Registration):
         self.endpoints = Endpoints()
         """Where the middleware answers; set by the middleware."""
         super().__init__()
+        self.server: object = None
+        """A server that knows the lifecycle; else the middleware finds out which one runs it."""
         self._where = caller()
         self._early = EarlySignals()
         self._early.install()
@@ -135,13 +137,13 @@ class Lifecycle(Registration):
             self.settings.budget.deadline if self._engine is None else self._engine.purse.remaining
         )
 
-    async def changes(self) -> AsyncIterator[PhaseChange]:
-        """The changes of phase from now on, until the last one.
+    async def changes(self, *, from_start: bool = False) -> AsyncIterator[PhaseChange]:
+        """The changes of phase until the last one: from now on, or all of this life.
 
         Not for a `@life.task`: the drain waits for the task, and the task would wait for what comes after the drain.
         """
         engine = self._running("changes()")
-        seen = len(engine.record.history)
+        seen = 0 if from_start else len(engine.record.history)
         while True:
             changed = engine.record.changed
             while seen < len(engine.record.history):
@@ -218,6 +220,35 @@ class Lifecycle(Registration):
         self._begin_anew()
 
     # Running.
+
+    def serve(self, app: Any, *, workers: int = 1, **options: Any) -> int:
+        """Serve an ASGI application, with uvicorn for HTTP and this lifecycle in charge of listening and leaving.
+
+        `app` is the application or, for several `workers` and for `reload`, its name `"module:attribute"`. `options`
+        are those of `uvicorn.Config` (`host`, `port`, `uds`, `fd`, `ssl_keyfile`, …). The middleware is put around the
+        application unless it is there already. Returns the exit status: `sys.exit(life.serve(app))`.
+
+        Raises:
+            SettingsError: An option is not uvicorn's, or belongs to the lifecycle.
+            AlreadyStartedError: This lifecycle has been started before.
+        """
+        from lifecycle import serve  # noqa: PLC0415 - the façade knows where the upper layers live; we do not
+
+        return serve(self, app, workers=workers, **options)
+
+    async def serve_async(self, app: Any, **options: Any) -> int:
+        """As `serve`, one process, inside an asyncio event loop that runs already."""
+        from lifecycle import serve_async  # noqa: PLC0415 - the façade knows where the upper layers live; we do not
+
+        return await serve_async(self, app, **options)
+
+    def run_by(self, server: object) -> None:
+        """Name the server that is to leave when this lifecycle is over, where the middleware cannot find it."""
+        self.server = server
+
+    def heed(self, early: EarlySignals) -> None:
+        """Take over what was noted before this lifecycle was made."""
+        self._early = early
 
     def run(self, main: Callable[..., Any], *, backend: Backend = "asyncio") -> int:
         """Run `main`, a coroutine function that takes nothing or the lifecycle, through a whole life.

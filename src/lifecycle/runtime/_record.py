@@ -101,6 +101,11 @@ class Record:
         report.exit_status = exit_code if status is None else int(status)
         report.used, report.finished, report.refused = used, finished, refused
         report.failures += [f"{type(error).__name__}: {error}" for error in self.errors]
+        if report.late:
+            logger.warning(
+                "requests came too late and were refused: the delay is too short by %.1f s",
+                report.late,
+            )
         clean = report.exit_status == 0
         last = Event.SHUT_DOWN if clean else Event.SHUT_DOWN_UNCLEAN
         self.move(Event.ROLLED_BACK if Event.ROLLED_BACK in TABLE[self.phase] else last)

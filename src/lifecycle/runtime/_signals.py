@@ -182,9 +182,10 @@ class EarlySignals:
     def __init__(self) -> None:
         self.noted_at: float | None = None
 
-    def install(self) -> None:
+    def install(self, *, everywhere: bool = False) -> None:
+        """Note SIGTERM from now on. `everywhere`: as an ordinary process too, where somebody will ask for it."""
         if (
-            os.getpid() == 1
+            (everywhere or os.getpid() == 1)
             and threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
         ):

@@ -20,6 +20,11 @@ STUCK_PATIENCE = 1.0
 LAST_WORDS_PATIENCE = 0.5
 """Seconds for the report, standard error and the log together: any of them may be what everybody is stuck in."""
 
+POOLS = ("AnyIO worker thread", "asyncio_")
+"""Names of the threads that run synchronous endpoints, and what is passed to the loop's executor."""
+WAITS_FOR_WORK = ("queue.py", "concurrent/futures/thread.py")
+"""Where such a thread is that has nothing to do: anyio's in `Queue.get`, the executor's in its own loop."""
+
 
 class Watchdog:
     """Waits beside the event loop, in real time. Armed by the first stop request, or by the signal itself.
@@ -110,6 +115,16 @@ def stacks() -> dict[str, str]:
         names.get(ident, str(ident)): "".join(traceback.format_stack(frame)[-12:])
         for ident, frame in sys._current_frames().items()  # noqa: SLF001 - the documented way to other threads' frames
         if ident != threading.get_ident()
+    }
+
+
+def busy_threads() -> dict[str, str]:
+    """The stacks of pools' threads that are at work."""
+    return {
+        name: stack
+        for name, stack in stacks().items()
+        if name.startswith(POOLS)
+        and not any(place in stack.splitlines()[-2] for place in WAITS_FOR_WORK)
     }
 
 

@@ -1,0 +1,76 @@
+"""Finding the application, and its lifecycle, by name: `module:attribute`."""
+
+import importlib
+import sys
+from typing import Any
+
+from lifecycle.asgi import LifecycleMiddleware
+from lifecycle.core import SettingsError
+from lifecycle.runtime import Lifecycle
+
+
+def load_application(target: str, *, factory: bool = False) -> tuple[Any, Lifecycle]:
+    """The application at `target`, and the lifecycle that its middleware, or else its module, has.
+
+    Raises:
+        SettingsError: Nothing is there; the message says what was looked for, and where.
+    """
+    module_name, _, attribute = target.partition(":")
+    if not module_name or not attribute:
+        raise SettingsError(f"{target!r} names no application: write it like package.module:app")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (module_name + ".").startswith(error.name + "."):
+            raise
+        looked = ", ".join(path or "." for path in sys.path[:3])
+        raise SettingsError(
+            f"there is no module {error.name!r} for {target!r}: looked in {looked} and further; set --app-dir, or start"
+            " where the module is"
+        ) from None
+    app: Any = module
+    for part in attribute.split("."):
+        try:
+            app = getattr(app, part)
+        except AttributeError:
+            callables = sorted(
+                name
+                for name, value in vars(module).items()
+                if callable(value) and not name.startswith("_")
+            )
+            raise SettingsError(
+                f"module {module_name!r} has no {attribute!r}: it has {', '.join(callables) or 'nothing callable'}"
+            ) from None
+    if factory:
+        app = app()
+    return app, lifecycle_of(app, module)
+
+
+def lifecycle_of(app: Any, module: object = None) -> Lifecycle:
+    """The lifecycle of the application's middleware; else the only one in its module; else a new one.
+
+    Raises:
+        SettingsError: The module has several, and the application uses none of them.
+    """
+    if isinstance(app, LifecycleMiddleware):
+        return app.lifecycle
+    for middleware in getattr(app, "user_middleware", ()):
+        if getattr(middleware, "cls", None) is LifecycleMiddleware:
+            found = middleware.kwargs.get("lifecycle") or next(iter(middleware.args), None)
+            if isinstance(found, Lifecycle):
+                return found
+    lives = (
+        {
+            id(value): value
+            for value in vars(module or object()).values()
+            if isinstance(value, Lifecycle)
+        }
+        if module
+        else {}
+    )
+    if len(lives) > 1:
+        raise SettingsError(
+            f"{module!r} has {len(lives)} Lifecycles: put LifecycleMiddleware(app, life) around the application, so that"
+            " it is clear which one is meant"
+        )
+    return next(iter(lives.values()), None) or Lifecycle()

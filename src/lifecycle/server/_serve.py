@@ -1,0 +1,226 @@
+"""Serving an application: one process, one uvicorn, the lifecycle in charge."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import stat
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import uvicorn
+
+from lifecycle.asgi import LifecycleMiddleware
+from lifecycle.core import ExitStatus, Settings, SettingsError, read_settings
+from lifecycle.runtime import EarlySignals, Lifecycle
+from lifecycle.server._arrivals import Arrivals
+from lifecycle.server._leaving import part_with_connections, watch_routers
+from lifecycle.server._load import load_application
+from lifecycle.server._parent import Parent
+from lifecycle.server._seat import LifespanDriver, Seat
+from lifecycle.server._uvicorn import Server, missing
+
+logger = logging.getLogger("lifecycle")
+
+TAKEN = {
+    "lifespan": "the lifecycle runs it",
+    "timeout_graceful_shutdown": "set LIFECYCLE_DRAIN_TIMEOUT, or Lifecycle(drain_timeout=…)",
+}
+"""Options of uvicorn's that are ours, and what to do instead."""
+
+
+def with_middleware(app: Any, life: Lifecycle) -> Any:
+    """`app`, with the middleware around it unless it has it already."""
+    if isinstance(app, LifecycleMiddleware):
+        return app
+    for middleware in getattr(app, "user_middleware", ()):
+        if getattr(middleware, "cls", None) is LifecycleMiddleware:
+            return app
+    return LifecycleMiddleware(app, life)
+
+
+async def serve_async(
+    life: Lifecycle,
+    app: Any,
+    *,
+    sockets: list[socket.socket] | None = None,
+    seat: Seat | None = None,
+    **options: Any,
+) -> int:
+    """Serve `app` until the lifecycle is over; returns the exit status. `options` are `uvicorn.Config`'s.
+
+    Raises:
+        SettingsError: An option is not uvicorn's, or is ours to set.
+        AlreadyStartedError: This lifecycle has been started before.
+    """
+    if isinstance(app, str):
+        raise SettingsError(
+            f"serve_async({app!r}): give it the application itself; by name, use serve()"
+        )
+    # Inside somebody else's program nobody ends the process.
+    seat = seat or Seat(owns_process=False)
+    app = with_middleware(app, life)
+    config = make_config(app, **options)
+    names = missing(uvicorn.Server(config))
+    with contextlib.ExitStack() as stack:
+        if sockets is None:
+            sockets = [stack.enter_context(listening(config))]
+        if names:
+            logger.warning(
+                "this uvicorn lacks %s: serving without what needs them", ", ".join(names)
+            )
+            config.lifespan = "on"
+            await uvicorn.Server(config).serve(sockets=sockets)
+        else:
+            await _serve(life, app, config, sockets, seat)
+    status = life.report.exit_status
+    return ExitStatus.START_FAILED if status is None else status
+
+
+async def _serve(
+    life: Lifecycle, app: Any, config: uvicorn.Config, sockets: list[socket.socket], seat: Seat
+) -> None:
+    config.load()
+    driver = LifespanDriver(app, seat)
+    lifespan = asyncio.create_task(driver.run())
+    await driver.listening.wait()
+    server = seat.server = Server(config, life.remaining)
+    endpoints = life.endpoints
+    arrivals = Arrivals(
+        asyncio.get_running_loop().time,
+        exempt=(
+            endpoints.shutdown,
+            endpoints.post_start,
+            endpoints.livez,
+            endpoints.readyz,
+            endpoints.startupz,
+        ),
+    )
+    server.watch(arrivals)
+    watches = [
+        asyncio.create_task(watch_routers(life, seat, server, arrivals)),
+        asyncio.create_task(part_with_connections(life, server)),
+        asyncio.create_task(seat.follow(life)),
+    ]
+    if lifespan.done():
+        server.leave()
+    await server.serve(sockets=sockets)
+    for watch in watches:
+        watch.cancel()
+    driver.server_has_gone()
+    await lifespan
+    if driver.mistake is not None:
+        raise driver.mistake
+
+
+def serve(
+    life: Lifecycle, app: Any, *, workers: int = 1, app_dir: str | None = None, **options: Any
+) -> int:
+    """Serve `app` in one process, or in several; returns the exit status. See `Lifecycle.serve`."""
+    if type(workers) is not int or workers < 1:
+        raise SettingsError(f"serve(workers={workers!r}): a whole number, 1 or more")
+    if workers > 1:
+        if not isinstance(app, str):
+            raise SettingsError(
+                "serve(workers=…) starts new processes, which have to import the application: name it, like"
+                " serve('main:app')"
+            )
+        return _serve_with_workers(app, workers, life.settings, app_dir, options, EarlySignals())
+    with listening(make_config(app, **without(options, "factory"))) as sock:
+        if isinstance(app, str):
+            sys.path.insert(0, app_dir or "")
+            app, _ = load_application(app, factory=options.get("factory", False))
+        return _run(life, app, sock, without(options, "factory"))
+
+
+def run_application(
+    target: str,
+    early: EarlySignals,
+    *,
+    workers: int | None = None,
+    app_dir: str = "",
+    reload: bool = False,
+    factory: bool = False,
+    **options: Any,
+) -> int:
+    """What `lifecycle serve` does: the application by name, and the lifecycle that it has."""
+    if reload:
+        # For development: uvicorn's own reloader, and the middleware's own way of leaving.
+        uvicorn.run(target, reload=True, app_dir=app_dir, factory=factory, **options)
+        return 0
+    if workers is None:
+        workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
+    if workers > 1:
+        settings = read_settings({}, os.environ)
+        options = {**options, "factory": factory}
+        return _serve_with_workers(target, workers, settings, app_dir, options, early)
+    # Listening comes first: who calls while the application is being imported waits, and is not refused.
+    with listening(make_config(target, **options)) as sock:
+        sys.path.insert(0, app_dir)
+        app, life = load_application(target, factory=factory)
+        life.heed(early)
+        return _run(life, app, sock, options)
+
+
+def _run(life: Lifecycle, app: Any, sock: socket.socket, options: dict[str, Any]) -> int:
+    loop_factory = make_config(app, **options).get_loop_factory()
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(serve_async(life, app, sockets=[sock], seat=Seat(), **options))
+
+
+def without(options: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The other options."""
+    return {name: value for name, value in options.items() if name not in names}
+
+
+def _serve_with_workers(
+    target: str,
+    workers: int,
+    settings: Settings,
+    app_dir: str | None,
+    options: dict[str, Any],
+    early: EarlySignals,
+) -> int:
+    with listening(make_config(target, **without(options, "factory"))) as sock:
+        options = {**options, "app_dir": app_dir}
+        return anyio.run(Parent(target, [sock], workers, settings, options, early).run)
+
+
+def make_config(app: Any, **options: Any) -> uvicorn.Config:
+    """uvicorn's configuration; what is the lifecycle's own is refused."""
+    for taken, instead in TAKEN.items():
+        if taken in options:
+            raise SettingsError(f"serve({taken}=…) has no meaning here: {instead}")
+    try:
+        return uvicorn.Config(app, lifespan="off", **options)
+    except TypeError as error:
+        raise SettingsError(f"serve(): {error}: the options are those of uvicorn.Config") from None
+
+
+@contextlib.contextmanager
+def listening(config: uvicorn.Config) -> Iterator[socket.socket]:
+    """The socket that is asked for, listening already: who comes before the application waits, and is not refused."""
+    if config.fd is not None:
+        # uvicorn takes any descriptor for a Unix socket; Python finds out what it is.
+        sock = socket.socket(fileno=os.dup(config.fd))
+    else:
+        if config.uds is not None:
+            _remove_socket(config.uds)
+        sock = config.bind_socket()
+    sock.listen(config.backlog)
+    try:
+        yield sock
+    finally:
+        sock.close()
+        if config.uds is not None:
+            _remove_socket(config.uds)
+
+
+def _remove_socket(path: str) -> None:
+    """A socket that a process before us has left behind, say in the volume of a container that was restarted."""
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISSOCK(os.stat(path).st_mode):  # noqa: PTH116 - a path as uvicorn takes it
+            os.unlink(path)  # noqa: PTH108 - see above

@@ -1,0 +1,259 @@
+"""uvicorn, leaving as we want it to. The only file that knows its private names.
+
+uvicorn does HTTP; listening, signals and leaving are ours. What is overridden here is not documented by uvicorn, but
+has had the same name and role since 2019 or, for the signals, since 0.29; where one is missing, `missing()` says so,
+and the server falls back to `uvicorn.Server` as it is: the middleware then does what it does under `uvicorn app:app`.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Generator
+from socket import socket
+from typing import Any, ClassVar, Final, cast
+
+import uvicorn
+
+from lifecycle.server._arrivals import Arrivals
+
+logger = logging.getLogger("lifecycle")
+
+PRIVATE: Final = ("capture_signals", "main_loop", "on_tick", "shutdown", "startup")
+"""Methods of `uvicorn.Server` that are overridden or called here."""
+PRIVATE_ATTRIBUTES: Final = ("server_state", "should_exit", "started")
+"""Attributes of a `uvicorn.Server` that are read or set here; `servers` appears once it listens."""
+PRIVATE_OF_PROTOCOLS: Final = (
+    "connection_made",
+    "connection_lost",
+    "data_received",
+    "handle_websocket_upgrade",
+    "shutdown",
+)
+"""Methods of its HTTP/1.1 protocols that are overridden or called here."""
+PRIVATE_ATTRIBUTES_OF_PROTOCOLS: Final = ("app", "cycle", "transport")
+"""Their attributes that are read or set here, and `response_complete` of the `cycle`."""
+
+TICK: Final = 1.0
+"""Seconds between two updates of the `Date` header."""
+TURNS: Final = 5
+"""Turns of the event loop in which a connection that the kernel has made is accepted, made known and read."""
+LINGER: Final = 0.3
+"""Seconds for peers to answer the end of an idle connection, before it is cut: TLS peers that read nothing never do,
+and asyncio would wait 30 s for them (`ssl_shutdown_timeout`)."""
+CUT_AHEAD: Final = 0.5
+"""Seconds before the watchdog's deadline at which slow readers are cut off."""
+RECEIVING_PATIENCE: Final = 5.0
+"""Seconds between two parts of a request at a stop: who is silent for longer will not finish it."""
+
+
+def missing(server: uvicorn.Server) -> list[str]:
+    """The private names that the installed uvicorn does not have."""
+    absent = [name for name in PRIVATE if not callable(getattr(server, name, None))]
+    return absent + [name for name in PRIVATE_ATTRIBUTES if not hasattr(server, name)]
+
+
+class Server(uvicorn.Server):
+    """Waits for `leave` instead of looking ten times a second, and closes what is open without resetting anybody.
+
+    `remaining` tells the seconds that the budget has left.
+    """
+
+    def __init__(self, config: uvicorn.Config, remaining: Callable[[], float]) -> None:
+        super().__init__(config)
+        self._remaining = remaining
+        self._left = asyncio.Event()
+        self.connection_ended = asyncio.Event()
+
+    def leave(self) -> None:
+        """All work is done: stop listening, close what is idle, and return."""
+        self.should_exit = True
+        self._left.set()
+
+    def stop_listening(self) -> None:
+        """Accept nothing more; what is open goes on."""
+        for server in self.servers:
+            server.close()
+
+    def watch(self, arrivals: Arrivals) -> None:
+        """Tell `arrivals` of new connections. Before `serve`."""
+        self.config.http_protocol_class = watched(
+            self.config.http_protocol_class, arrivals, self.connection_ended
+        )
+
+    def connections(self) -> list[Any]:
+        """Those of HTTP/1.1 that are watched: not WebSockets, whose ends are their policy's."""
+        return [known for known in self.server_state.connections if hasattr(known, "part")]
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        # The signals are the lifecycle's; uvicorn would raise each once more at its end.
+        yield
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0) and not self._left.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._left.wait(), TICK)
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        # The kernel has completed handshakes that nobody has accepted yet: a few turns of the loop take them in, and
+        # an answer tells them; closed away, they would be reset.
+        await turn()
+        self.stop_listening()
+        for sock in sockets or []:
+            sock.close()
+        await turn()
+        await self._close_connections()
+        await self.lifespan.shutdown()
+
+    async def _close_connections(self) -> None:
+        loop = asyncio.get_running_loop()
+        told: set[Any] = set()
+        linger_until = loop.time() + LINGER
+        while connections := set(self.server_state.connections):
+            # Again and again: a TLS handshake that was under way becomes a connection only now.
+            for connection in connections - told:
+                getattr(connection, "part", connection.shutdown)()
+            told |= connections
+            if loop.time() >= linger_until:
+                for connection in connections:
+                    # A slow reader still has something to read: it is waited for.
+                    if not connection.transport.get_write_buffer_size():
+                        connection.transport.abort()
+            if self._remaining() <= CUT_AHEAD:
+                logger.warning("connections were cut off", extra={"connections": len(connections)})
+                for connection in connections:
+                    connection.transport.abort()
+                await asyncio.sleep(0)
+                return
+            self.connection_ended.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.connection_ended.wait(), 0.02)
+
+
+async def turn() -> None:
+    """Let everything come in that has come."""
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+
+
+class FirstRequest:
+    """In a new connection's place for the application: tells of the arrival, and takes itself out."""
+
+    def __init__(self, connection: Any, arrivals: Arrivals) -> None:
+        self._connection = connection
+        self._app = connection.app
+        self._arrivals = arrivals
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if self._arrivals.note(scope.get("path", "")) and self._connection.app is self:
+            self._connection.app = self._app
+        await self._app(scope, receive, send)
+
+
+class Finishing:
+    """In the place of the application, where a request has been received in part when the drain begins."""
+
+    def __init__(self, app: Any, begin: Callable[[Any], object], end: Callable[[], object]) -> None:
+        self._app = app
+        self._begin = begin
+        self._end = end
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self._begin(scope)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._end()
+
+
+class Watched:
+    """Mixed into a protocol class of uvicorn's: an eye on its connections."""
+
+    arrivals: ClassVar[Arrivals]
+    ended: ClassVar[asyncio.Event]
+    app: Any
+    cycle: Any
+    loop: asyncio.AbstractEventLoop
+    shutdown: Callable[[], None]
+    transport: Any
+    receiving = False
+    """Bytes have come of a request that the application has not been given yet."""
+    parted = False
+    _finish: Callable[[], object] | None = None
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        cast("Any", super()).connection_made(transport)
+        if hasattr(self, "app"):
+            self.app = FirstRequest(self, self.arrivals)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        cast("Any", super()).connection_lost(exc)
+        if self._finish is not None:
+            self._finish()
+        self.ended.set()
+
+    def data_received(self, data: bytes) -> None:
+        if self.parted:
+            return
+        cast("Any", super()).data_received(data)
+        cycle = self.cycle
+        self.receiving = cycle is None or cycle.response_complete
+        if self._finish is not None:
+            self._await_more()
+
+    def handle_websocket_upgrade(self, *event: Any) -> None:
+        self.arrivals.note()
+        cast("Any", super()).handle_websocket_upgrade(*event)
+
+    def part(self) -> None:
+        """Close it if it is idle, else after its answer. Half first, so that what is on its way is not reset."""
+        if self._finish is not None:
+            return
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            self.shutdown()
+            return
+        if self.parted or self.transport.is_closing():
+            return
+        self.parted = True
+        # TLS has no half: its close says so to the peer, and is cut short if that does not answer.
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    def finish(self, begin: Callable[[Any], object], end: Callable[[], object]) -> None:
+        """Wait for the rest of the request: `begin` with its scope, `end` when it is over, or will not come."""
+
+        def over() -> None:
+            if self._finish is not None:
+                self._finish = None
+                end()
+            if self._patience is not None:
+                self._patience.cancel()
+
+        self._finish = over
+        self.app = Finishing(self.app, begin, over)
+        self._await_more()
+
+    def _await_more(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+        if self.receiving:
+            self._patience = self.loop.call_later(RECEIVING_PATIENCE, self._give_up)
+
+    def _give_up(self) -> None:
+        if self._finish is not None:
+            self._finish()
+        self.part()
+
+
+def watched(protocol: Any, arrivals: Arrivals, ended: asyncio.Event) -> Any:
+    """`protocol`, a class of uvicorn's, with an eye on its connections; as it is, if it is of another kind."""
+    if not all(hasattr(protocol, name) for name in PRIVATE_OF_PROTOCOLS):
+        logger.debug("connections cannot be watched", extra={"protocol": str(protocol)})
+        return protocol
+    return type(
+        f"Watched{protocol.__name__}", (Watched, protocol), {"arrivals": arrivals, "ended": ended}
+    )

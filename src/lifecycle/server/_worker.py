@@ -1,0 +1,93 @@
+"""A worker's whole program: `python -m lifecycle.server._worker CONTROL ORDER`, started by its parent."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+import anyio
+
+from lifecycle.core import PROMISES
+from lifecycle.runtime import EarlySignals, Lifecycle
+from lifecycle.server._child import WAITING_SIGNALS
+from lifecycle.server._control import Channel
+from lifecycle.server._load import load_application
+from lifecycle.server._seat import Seat
+from lifecycle.server._serve import make_config, serve_async
+
+
+class WorkerSeat(Seat):
+    """A server that is one of several: it is ready when all are, and its parent writes the report."""
+
+    def __init__(self, count: int, channel: Channel) -> None:
+        super().__init__()
+        self.parent = os.getppid()
+        self.writes_report = False
+        self._count = count
+        self._channel = channel
+        self.ready_workers = 0
+
+    def waiting_for(self) -> str | None:
+        if self.ready_workers >= self._count:
+            return None
+        return f"{self.ready_workers} of {self._count} workers are ready"
+
+    async def follow(self, life: Lifecycle) -> None:
+        await super().follow(life)
+        async for change in life.changes(from_start=True):
+            await self._channel.tell(phase=change.after.value, ready=PROMISES[change.after].ready)
+
+
+def main() -> int:
+    control, order = int(sys.argv[1]), json.loads(sys.argv[2])
+    early = EarlySignals()
+    early.install(everywhere=True)
+    for which in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(which, signal.SIG_IGN)  # the parent's to hear
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, WAITING_SIGNALS)
+    options = order["options"]
+    sys.path.insert(0, options.pop("app_dir", None) or "")
+    app, life = load_application(order["target"], factory=options.pop("factory", False))
+    life.heed(early)
+    sockets = [socket.socket(fileno=descriptor) for descriptor in order["sockets"]]
+    serving = _serve(app, life, socket.socket(fileno=control), sockets, order["of"], options)
+    with asyncio.Runner(
+        loop_factory=make_config(order["target"], **options).get_loop_factory()
+    ) as runner:
+        return runner.run(serving)
+
+
+async def _serve(
+    app: Any,
+    life: Lifecycle,
+    control: socket.socket,
+    sockets: list[socket.socket],
+    count: int,
+    options: dict[str, Any],
+) -> int:
+    channel = Channel(control)
+    seat = WorkerSeat(count, channel)
+    status = 0
+    async with anyio.create_task_group() as group:
+        group.start_soon(_hear, channel, seat)
+        status = await serve_async(life, app, sockets=sockets, seat=seat, **options)
+        await channel.tell(report=life.report.to_dict())
+        group.cancel_scope.cancel()
+    return status
+
+
+async def _hear(channel: Channel, seat: WorkerSeat) -> None:
+    async for message in channel.messages():
+        if "ready_workers" in message:
+            seat.ready_workers = message["ready_workers"]
+        if message.get("leave"):
+            seat.leave_to_others()
+    # The parent has gone without a word: nobody would ever tell this worker to stop.
+    seat.orphaned()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

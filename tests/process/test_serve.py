@@ -1,0 +1,360 @@
+"""`lifecycle serve` in one process: it listens early, is ready late, and when it leaves nobody is cut off."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lifecycle import ExitStatus
+from tests.support.servers import KUBELET, Server, Waiting, launched, load, running
+
+pytestmark = pytest.mark.process
+
+APP = "tests.process.apps.served:app"
+SERVE = ["lifecycle", "serve", "{app}", "--port", "{port}"]
+LOOPS = {
+    "asyncio, h11": [*SERVE, "--loop", "asyncio", "--http", "h11"],
+    "uvloop, httptools": [*SERVE, "--loop", "uvloop", "--http", "httptools"],
+}
+IN_A_POD: dict[str, Any] = {
+    "KUBERNETES_SERVICE_HOST": "10.96.0.1",
+    "LIFECYCLE_SHUTDOWN_DELAY": "0.4",
+    "LIFECYCLE_GRACE_PERIOD": "12",
+}
+
+every_loop = pytest.mark.parametrize("command", LOOPS.values(), ids=LOOPS)
+
+
+@contextmanager
+def connected(server: Server) -> Iterator[socket.socket]:
+    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=10)) as sock:
+        yield sock
+
+
+def rest(sock: socket.socket) -> bytes:
+    """All that comes until the peer's end of the connection; an error if it is reset."""
+    received = b""
+    while data := sock.recv(65536):
+        received += data
+    return received
+
+
+def request(path: str, head: str = "") -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode()
+
+
+def keep(server: Server, sock: socket.socket) -> None:
+    """One answered request on a connection that is kept."""
+    sock.sendall(request("/fast"))
+    response = http.client.HTTPResponse(sock)
+    response.begin()
+    response.read()
+    assert response.status == 200
+
+
+# The beginning.
+
+
+def test_the_port_answers_before_the_application_is_ready() -> None:
+    with launched(SERVE, APP, START_SECONDS="1") as server:
+        server.wait_for("starting")
+        assert server.ask("/livez").status == 200
+        assert server.ask("/readyz").status == 503
+        refused = server.ask("/fast")
+        assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+        server.wait_until_answering()
+        assert server.ask("/readyz").status == 200
+
+
+def test_who_calls_during_the_import_waits_and_is_not_refused() -> None:
+    with launched(SERVE, APP, IMPORT_SECONDS="0.8") as server:
+        server.wait_for("importing")
+        assert server.ask("/livez", headers=KUBELET).status == 200
+
+
+@pytest.mark.parametrize("moment", ["importing", "starting"])
+def test_a_stop_before_the_start_is_over_is_a_clean_stop(moment: str) -> None:
+    with launched(SERVE, APP, IMPORT_SECONDS="0.5", START_SECONDS="5") as server:
+        server.wait_for(moment)
+        server.terminate()
+        assert server.wait(4) == ExitStatus.CLEAN, server.output
+        assert not server.journal("started")
+        assert "Traceback" not in server.output
+
+
+def test_a_start_that_fails_is_told_by_the_status() -> None:
+    with launched(SERVE, APP, CRASH_AT_START="1") as server:
+        assert server.wait() == ExitStatus.START_FAILED, server.output
+        assert "no database" in server.output
+
+
+@pytest.mark.parametrize(
+    ("app", "said"),
+    [
+        ("tests.process.apps.served", "names no application: write it like package.module:app"),
+        ("tests.process.apps.servde:app", "there is no module 'tests.process.apps.servde'"),
+        ("tests.process.apps.served:appp", "has no 'appp': it has "),
+    ],
+)
+def test_a_wrong_name_is_told_without_a_traceback(app: str, said: str) -> None:
+    with launched(SERVE, app) as server:
+        assert server.wait() == 1
+        assert said in server.output
+        assert "Traceback" not in server.output
+
+
+def test_a_factory_is_called() -> None:
+    with running([*SERVE, "--factory"], "tests.process.apps.served:make") as server:
+        assert server.ask("/fast").status == 200
+
+
+# Where it listens.
+
+
+def ask_unix(path: Path) -> int:
+    connection = http.client.HTTPConnection("localhost")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(str(path))
+    with closing(connection):
+        connection.request("GET", "/fast")
+        return connection.getresponse().status
+
+
+def test_a_unix_socket_is_taken_over_from_the_dead_and_removed_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with closing(socket.socket(socket.AF_UNIX)) as dead:
+        dead.bind(str(path))
+    with launched(["lifecycle", "serve", "{app}", "--uds", str(path)], APP) as server:
+        server.wait_for("started")
+        assert ask_unix(path) == 200
+        server.terminate()
+        assert server.wait() == 0, server.output
+    assert not path.exists()
+
+
+# The end.
+
+
+@every_loop
+def test_a_kept_connection_that_is_idle_is_closed_and_not_reset(command: list[str]) -> None:
+    with running(command, APP, **IN_A_POD) as server, connected(server) as sock:
+        keep(server, sock)
+        server.terminate()
+        assert rest(sock) == b""
+        assert server.wait() == 0, server.output
+
+
+@every_loop
+def test_what_is_sent_into_the_end_of_a_connection_is_not_answered_with_a_reset(
+    command: list[str],
+) -> None:
+    with running(command, APP) as server, connected(server) as sock:
+        Waiting(lambda: server.ask("/slow?seconds=0.5"))
+        keep(server, sock)
+        time.sleep(0.1)
+        server.terminate()
+        assert sock.recv(1) == b""
+        sock.sendall(request("/fast"))
+        time.sleep(0.1)
+        assert sock.recv(1) == b""
+        assert server.wait() == 0, server.output
+
+
+@every_loop
+def test_a_request_received_in_part_is_finished(command: list[str]) -> None:
+    with running(command, APP, **IN_A_POD) as server, connected(server) as sock:
+        sock.sendall(b"GET /fast HTTP/1.1\r\nHo")
+        time.sleep(0.1)
+        server.terminate()
+        server_is_draining(server)
+        sock.sendall(b"st: x\r\n\r\n")
+        answer = rest(sock)
+        assert answer.startswith(b"HTTP/1.1 200 OK"), answer
+        assert b"connection: close" in answer.lower()
+        assert server.wait() == 0, server.output
+
+
+@every_loop
+def test_a_body_received_in_part_is_finished(command: list[str]) -> None:
+    with running(command, APP, **IN_A_POD) as server, connected(server) as sock:
+        sock.sendall(b"POST /receive HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345")
+        time.sleep(0.1)
+        server.terminate()
+        server_is_draining(server)
+        sock.sendall(b"67890")
+        answer = rest(sock)
+        assert answer.startswith(b"HTTP/1.1 200 OK"), answer
+        assert answer.endswith(b"10")
+        assert server.wait() == 0, server.output
+
+
+def server_is_draining(server: Server) -> None:
+    """Until it says so itself: on a new connection, which it answers to its last moment."""
+    deadline = time.monotonic() + 5
+    while b"draining" not in server.ask("/readyz").body:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_request_of_which_nothing_more_comes_does_not_take_the_whole_budget() -> None:
+    with running(SERVE, APP, LIFECYCLE_GRACE_PERIOD="20") as server, connected(server) as sock:
+        sock.sendall(b"GET /fast HTTP/1.1\r\nHo")
+        time.sleep(0.1)
+        began = time.monotonic()
+        server.terminate()
+        assert rest(sock) == b""
+        assert server.wait() == 0, server.output
+        assert 4.5 < time.monotonic() - began < 7
+
+
+def test_a_slow_reader_gets_its_whole_answer() -> None:
+    size = 8_000_000
+    with running(SERVE, APP) as server, connected(server) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        sock.sendall(request(f"/large?size={size}", "Connection: close\r\n"))
+        received = sock.recv(1000)
+        server.terminate()
+        while data := sock.recv(65536):
+            received += data
+            if len(received) < 1_000_000:
+                time.sleep(0.05)
+        assert len(received.partition(b"\r\n\r\n")[2]) == size
+        assert server.wait() == 0, server.output
+
+
+def test_a_thread_that_nothing_stops_is_named_with_its_stack() -> None:
+    with running(SERVE, APP, LIFECYCLE_DRAIN_TIMEOUT="0.3") as server:
+        Waiting(lambda: server.ask("/thread?seconds=60"))
+        server.wait_for("in a thread")
+        server.terminate()
+        assert server.wait(10) == ExitStatus.WORK_ABANDONED
+        assert "GET /thread" in server.output
+        assert "served.py" in server.output
+        assert "a thread goes on although its work was cut off" in server.output
+
+
+def test_a_synchronous_endpoint_is_awaited() -> None:
+    with running(SERVE, APP) as server:
+        answer = Waiting(lambda: server.ask("/thread?seconds=0.8"))
+        server.wait_for("in a thread")
+        server.terminate()
+        assert answer.result().body == b"done"
+        assert server.wait() == 0, server.output
+
+
+# The lame duck.
+
+
+def test_routers_that_let_go_early_are_not_waited_for(tmp_path: Path) -> None:
+    """A hundred new connections a second, routers that let go 0.5 s after the signal, 5 s allowed."""
+    report = tmp_path / "report"
+    settings = {
+        **IN_A_POD,
+        "LIFECYCLE_SHUTDOWN_DELAY": "5",
+        "LIFECYCLE_GRACE_PERIOD": "30",
+        "LIFECYCLE_REPORT_FILE": str(report),
+    }
+    with (
+        running(SERVE, APP, **settings) as server,
+        load(server, {"/fast": 100}, seconds=0.5, lead=2) as generators,
+    ):
+        for generator in generators:
+            generator.stopping(time.monotonic())
+        server.terminate()
+        for generator in generators:
+            result = generator.result()
+            assert not result.failures, result.summary()
+            assert result.sent_after_stop > 30
+        assert server.wait() == 0, server.output
+    phases = json.loads(report.read_text())["phases"]
+    duck = next(row["seconds"] for row in phases if row["phase"] == "lame duck")
+    assert 0.5 < duck < 1.5
+
+
+def test_late_requests_are_counted_and_tell_how_much_the_delay_lacks(tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    settings = {
+        **IN_A_POD,
+        "LIFECYCLE_SHUTDOWN_DELAY": "0.2",
+        "LIFECYCLE_REPORT_FILE": str(report),
+    }
+    with running(SERVE, APP, **settings) as server:
+        slow = Waiting(lambda: server.ask("/slow?seconds=2"))
+        time.sleep(0.2)
+        server.terminate()
+        server_is_draining(server)
+        time.sleep(0.3)
+        assert server.ask("/fast").status == 503
+        assert slow.result().status == 200
+        assert server.wait() == 0, server.output
+        output = server.output
+    said = json.loads(report.read_text())
+    assert said["refused"] >= 1
+    assert 0.2 < said["late"] < 1.5
+    assert "the delay is too short by 0." in output
+
+
+# TLS.
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1"
+    command += f" -subj /CN=localhost -keyout {path} -out {path}.crt"
+    subprocess.run(command.split(), check=True, capture_output=True)
+    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
+    return path
+
+
+@every_loop
+def test_a_tls_peer_that_does_not_answer_the_close_costs_no_time(
+    command: list[str], certificate: Path
+) -> None:
+    options = [*command, "--ssl-keyfile", str(certificate), "--ssl-certfile", str(certificate)]
+    with launched(options, APP) as server:
+        server.wait_for("started")
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with context.wrap_socket(socket.create_connection(("127.0.0.1", server.port))) as sock:
+            keep(server, sock)
+            began = time.monotonic()
+            server.terminate()
+            assert server.wait(10) == 0, server.output
+            assert time.monotonic() - began < 2.5
+
+
+# Others.
+
+
+def test_sigint_twice_is_urgent() -> None:
+    with running(SERVE, APP) as server:
+        Waiting(lambda: server.ask("/slow?seconds=20"))
+        time.sleep(0.3)
+        for _ in range(2):
+            os.kill(server.pid, signal.SIGINT)
+            time.sleep(0.2)
+        assert server.wait(5) == ExitStatus.FORCED, server.output
+
+
+def test_a_uvicorn_without_its_private_names_still_drains() -> None:
+    """`tests/process/apps/degraded.py` takes one of them away."""
+    command = ["tests.process.apps.degraded", "serve", "{app}", "--port", "{port}"]
+    with running(command, APP, **IN_A_POD) as server:
+        slow = Waiting(lambda: server.ask("/slow?seconds=1"))
+        time.sleep(0.2)
+        server.terminate()
+        assert server.ask("/fast").status == 200
+        assert slow.result().body == b"at last"
+        assert server.wait() == 0, server.output
+        assert "this uvicorn lacks capture_signals" in server.output

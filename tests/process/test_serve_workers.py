@@ -1,0 +1,170 @@
+"""`lifecycle serve --workers`: one budget, one report, one answer for all; what happens to one costs no request."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lifecycle import ExitStatus
+from tests.support.servers import Server, Waiting, launched, load, running
+
+pytestmark = pytest.mark.process
+
+APP = "tests.process.apps.served:app"
+SERVE = ["lifecycle", "serve", "{app}", "--port", "{port}", "--workers", "2"]
+IN_A_POD: dict[str, Any] = {
+    "KUBERNETES_SERVICE_HOST": "10.96.0.1",
+    "LIFECYCLE_SHUTDOWN_DELAY": "0.4",
+    "LIFECYCLE_GRACE_PERIOD": "12",
+}
+
+
+def workers(server: Server) -> list[int]:
+    """Its children that are alive."""
+    task = Path(f"/proc/{server.pid}/task/{server.pid}/children")
+    try:
+        return [int(pid) for pid in task.read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def wait_for_workers(server: Server, pids: set[int], count: int = 2) -> None:
+    """Until there are `count`, none of `pids`, and all are ready."""
+    deadline = time.monotonic() + 20
+    while len(set(workers(server)) - pids) != count or server.ask("/readyz").status != 200:
+        assert time.monotonic() < deadline, server.output
+        time.sleep(0.05)
+
+
+def test_it_is_ready_when_all_are() -> None:
+    with launched(SERVE, APP, START_SECONDS="0.7") as server:
+        server.wait_for("starting", times=2)
+        assert server.ask("/readyz").status == 503
+        server.wait_for("started", times=2)
+        wait_for_workers(server, set())
+
+
+def test_a_rolling_replacement_under_load_loses_nothing() -> None:
+    with (
+        running(SERVE, APP, workers=2, **IN_A_POD) as server,
+        load(server, {"/fast": 50, "/slow?seconds=0.4": 4}, seconds=0.2) as generators,
+    ):
+        old = set(workers(server))
+        os.kill(server.pid, signal.SIGHUP)
+        wait_for_workers(server, old)
+        for generator in generators:
+            generator.stopping(time.monotonic())
+        for generator in generators:
+            result = generator.result()
+            assert not result.failures, result.summary()
+            assert result.sent > 60
+        server.terminate()
+        assert server.wait() == 0, server.output
+
+
+def test_a_worker_that_is_killed_is_replaced() -> None:
+    with running(SERVE, APP, workers=2) as server:
+        old = workers(server)
+        os.kill(old[0], signal.SIGKILL)
+        wait_for_workers(server, {old[0]})
+        assert old[1] in workers(server)
+        server.terminate()
+        assert server.wait() == 0, server.output
+
+
+def test_a_worker_killed_in_the_drain_does_not_hold_it_up(tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    with running(SERVE, APP, workers=2, LIFECYCLE_REPORT_FILE=str(report)) as server:
+        Waiting(lambda: server.ask("/thread?seconds=8"))
+        server.wait_for("in a thread")
+        server.terminate()
+        time.sleep(0.2)
+        began = time.monotonic()
+        os.kill(server.journal("in a thread")[0].pid, signal.SIGKILL)
+        assert server.wait() == ExitStatus.WORK_ABANDONED, server.output
+        assert time.monotonic() - began < 1.5
+    said = json.loads(report.read_text())
+    assert said["exit_status"] == ExitStatus.WORK_ABANDONED
+    assert {worker["outcome"] for worker in said["workers"]} == {"killed by SIGKILL", "clean"}
+
+
+def test_workers_that_cannot_start_are_given_up_on() -> None:
+    with launched(SERVE, APP, CRASH_AT_START="1") as server:
+        assert server.wait() == ExitStatus.START_FAILED, server.output
+        assert "no database" in server.output
+
+
+def test_an_application_that_cannot_be_imported_is_given_up_on() -> None:
+    with launched(SERVE, APP, CRASH_AT_IMPORT="1") as server:
+        assert server.wait() == ExitStatus.START_FAILED, server.output
+        assert "no such table" in server.output
+
+
+@pytest.mark.parametrize("moment", ["", "importing", "starting"])
+def test_a_stop_before_the_workers_are_up_is_clean(moment: str) -> None:
+    with launched(SERVE, APP, IMPORT_SECONDS="0.3", START_SECONDS="5") as server:
+        if moment:
+            server.wait_for(moment)
+        else:
+            deadline = time.monotonic() + 5
+            while not workers(server) and time.monotonic() < deadline:
+                time.sleep(0.001)
+        server.terminate()
+        assert server.wait(6) == 0, server.output
+        assert not server.journal("started")
+
+
+def test_one_report_for_all(tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    with running(SERVE, APP, workers=2, LIFECYCLE_REPORT_FILE=str(report)) as server:
+        for _ in range(6):
+            server.ask("/fast")
+        server.terminate()
+        assert server.wait() == 0, server.output
+    said = json.loads(report.read_text())
+    assert (said["exit_status"], said["reason"], said["signal"]) == (0, "SIGTERM", "SIGTERM")
+    assert len(said["workers"]) == 2
+    assert said["finished"] >= 6
+
+
+def test_ctrl_c_in_a_terminal_is_one_stop_and_a_second_one_is_urgent() -> None:
+    with running(SERVE, APP, workers=2) as server:
+        Waiting(lambda: server.ask("/slow?seconds=20"))
+        time.sleep(0.3)
+        os.killpg(server.pid, signal.SIGINT)
+        time.sleep(0.5)
+        assert server.process.poll() is None, server.output
+        os.killpg(server.pid, signal.SIGINT)
+        assert server.wait(5) == ExitStatus.FORCED, server.output
+
+
+def test_workers_whose_parent_is_killed_do_not_stay_behind() -> None:
+    with running(SERVE, APP, workers=2) as server:
+        left = workers(server)
+        server.process.kill()
+        server.process.wait()
+        deadline = time.monotonic() + 8
+        while any(Path(f"/proc/{pid}/stat").exists() for pid in left):
+            assert time.monotonic() < deadline, server.output
+            time.sleep(0.05)
+
+
+def test_a_worker_whose_loop_is_blocked_is_ended_inside_the_grace_period() -> None:
+    with running(
+        SERVE,
+        "tests.process.apps.troubled:app",
+        TROUBLE="none",
+        workers=2,
+        LIFECYCLE_GRACE_PERIOD="8",
+    ) as server:
+        Waiting(lambda: server.ask("/block"))
+        server.wait_for("blocking")
+        began = time.monotonic()
+        server.terminate()
+        assert server.wait(9) == ExitStatus.DEADLINE, server.output
+        assert time.monotonic() - began < 8
+        assert "time.sleep" in server.output
