@@ -54,7 +54,7 @@ class Lifespan:
         async with host.open():
             yield host
 
-    async def speak(self, host: Host, scope: Scope, receive: Receive, send: Send) -> None:
+    async def speak(self, host: Host, receive: Receive, send: Send) -> None:
         """The protocol, from `lifespan.startup` to the end."""
         engine = host.engine
         await receive()

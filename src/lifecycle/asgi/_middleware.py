@@ -160,7 +160,7 @@ class LifecycleMiddleware:
                 self._engine, self._shared = host.engine, lifespan.state
                 self._works = host.engine.works
                 self._at_first_request = host.relay.interpose
-                await lifespan.speak(host, scope, receive, send)
+                await lifespan.speak(host, receive, send)
             if lifespan.last_word is not None:
                 await send({"type": lifespan.last_word})
         except AlreadyStartedError as error:
