@@ -1,0 +1,52 @@
+"""Where every form begins. Nothing is imported before the signals are ours."""
+
+import sys
+
+from ._system import environment, posix, signal
+
+MASK_VARIABLE = "SUPERVISOR_ORIGINAL_MASK"
+# The words themselves, because the module that knows them is not needed to run a program.
+SUBCOMMANDS = ("--help", "-h", "--version", "install", "trigger", "stop", "wait", "status")
+
+
+def main() -> None:
+    """Never returns: the process ends here, without the interpreter's own farewell."""
+    # From here on a signal waits for us, instead of ending us or (as PID 1) getting lost.
+    mask = {int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())}
+    status = 70
+    try:
+        status = begin(sys.argv[1:], environment(), mask)
+    except BaseException as failure:  # noqa: BLE001 - PID 1 answers for everything
+        from ._errors import write_line  # noqa: PLC0415
+
+        trail = []
+        trace = failure.__traceback__
+        while trace is not None:
+            trail.append(f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}")
+            trace = trace.tb_next
+        write_line(f"a defect of the supervisor: {type(failure).__name__}: {failure} (at {' '.join(trail)})")
+    # Through `os` where somebody imported it: a tool that measures us may have replaced it there.
+    sys.modules.get("os", posix)._exit(status)
+
+
+def begin(words: list[str], variables: dict[str, str], mask: "set[int]") -> int:
+    from ._errors import SupervisorError, write_line  # noqa: PLC0415 - the signals come first
+
+    try:
+        return dispatch(words, variables, mask)
+    except SupervisorError as failure:
+        write_line(f"{failure}")
+        return failure.status
+
+
+def dispatch(words: list[str], variables: dict[str, str], mask: "set[int]") -> int:
+    if MASK_VARIABLE in variables:
+        mask = {int(number) for number in variables.pop(MASK_VARIABLE).split(",") if number}
+    if words and words[0] in SUBCOMMANDS:
+        from . import _subcommands  # noqa: PLC0415 - not needed to run a program
+
+        return _subcommands.run(words, variables, mask)
+    from ._settings import parse  # noqa: PLC0415
+    from ._supervise import Supervision  # noqa: PLC0415
+
+    return Supervision(parse(words, variables), variables, mask).run()

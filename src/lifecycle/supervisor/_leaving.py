@@ -1,0 +1,132 @@
+"""The end: everything that others wait for is written, then they are told, then we are gone."""
+
+from . import _markers
+from ._commands import get
+from ._conditions import wait
+from ._errors import reason
+from ._mesh import farewell_of
+from ._record import TERMINATION_LOG, leave_message
+from ._specs import condition
+from ._state import ENDED
+from ._statuses import CANNOT_WRITE, SKIPPED
+from ._system import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._supervise import Supervision
+
+
+class Leaving:
+    def __init__(self, supervision: "Supervision") -> None:
+        self._run = supervision
+        self._settings = supervision.settings
+        self._loop = supervision.loop
+        self._voice = supervision.voice
+        self._unwritten = False
+
+    def remove_old_markers(self) -> None:
+        """A container that restarts must not be taken for its predecessor."""
+        settings = self._settings
+        if settings.post_file is not None:
+            _markers.remove(settings.post_file)
+            _markers.remove(settings.post_file + _markers.FAILED)
+        if settings.ready_file is not None:
+            _markers.remove(settings.ready_file)
+
+    def leave(self, status: int) -> int:
+        settings = self._settings
+        self._run.published.no_longer_ready()
+        status = self._pause(status)
+        status = dict(settings.remap).get(status, status)
+        self._write_markers(status)
+        self._bid_farewell(status)
+        shown = 0 if settings.always_zero or settings.on_error == "continue" else status
+        if self._unwritten and shown == 0:
+            return CANNOT_WRITE
+        return shown
+
+    def _pause(self, status: int) -> int:
+        settings = self._settings
+        if status != 0 and settings.pause_on_failure is not None:
+            self._await_file(settings.pause_on_failure, "failed")
+            found = (_markers.read(settings.pause_on_failure) or b"").strip()
+            if found.isdigit() and int(found) <= 255:
+                return int(found)
+        if settings.pause_after is not None:
+            self._await_file(settings.pause_after, "ended")
+        return status
+
+    def _await_file(self, path: str, what: str) -> None:
+        run = self._run
+        if run.stopping.asked or run.not_again is not None:
+            return  # Who asked for the end does not want to debug.
+        self._voice.warn(f"the program {what}; paused until {path} is there")
+        there: list[bool] = []
+        worker = self._loop.ask(
+            lambda: wait(condition(f"file:{path}"), ""), lambda answer: there.append(True)
+        )
+        self._loop.run(lambda: bool(there) or run.not_again is not None)
+        self._loop.dismiss(worker)
+
+    def _write_markers(self, status: int) -> None:
+        run, settings = self._run, self._settings
+        failed = status != 0 and settings.on_error != "continue"
+        if settings.post_file is not None:
+            path = settings.post_file + (_markers.FAILED if failed else "")
+            try:
+                _markers.make_folders(_markers.parent(path))
+                _markers.write(path, f"{status}\n")
+            except (OSError, ValueError) as failure:
+                self._cannot(path, failure)
+        stopping = run.stopping
+        if stopping.began is not None and (stopping.asked or run.record.killed):
+            run.record.note(
+                stop=stopping.reason or "the program left processes behind",
+                grace=settings.grace_period,
+                used=round(max(0.0, settings.grace_period - stopping.margin - stopping.remaining()), 3),
+            )
+        run.record.finish(status=status, warnings=self._voice.said)
+        state = run.published.state
+        if state is not None:
+            try:
+                _markers.write(f"{state.folder}/record.json", run.record.text() + "\n")
+                _markers.write(f"{state.folder}/exitcode", f"{status}\n")
+            except OSError as failure:
+                self._cannot(state.folder, failure)
+            run.published.write(
+                phase=ENDED, ready=False, exit_status=status, skipped=status == SKIPPED
+            )
+        self._leave_message()
+
+    def _leave_message(self) -> None:
+        path = self._settings.termination_path
+        try:
+            leave_message(path or TERMINATION_LOG, self._run.record.text(4096))
+        except OSError as failure:
+            if path is not None:
+                self._cannot(path, failure)
+
+    def _cannot(self, path: str, failure: Exception) -> None:
+        self._unwritten = True
+        why = reason(failure) if isinstance(failure, OSError) else failure
+        self._voice.warn(f"cannot write {path}: {why}")
+
+    def _bid_farewell(self, status: int) -> None:
+        """Peers that serve only this program are told to go: all at once, and not for long."""
+        settings = self._settings
+        urls = list(settings.peer_quit)
+        if settings.mesh is not None:
+            urls.append(farewell_of(settings.mesh))
+        if not urls or (status != 0 and settings.peers_on_success):
+            return
+        answered: list[int] = []
+        workers = [
+            self._loop.fork(
+                lambda url=url: get("POST", url, settings.peer_timeout), answered.append
+            )
+            for url in urls
+        ]
+        over: list[bool] = []
+        self._loop.call_after(settings.peer_timeout, lambda: over.append(True))
+        self._loop.run(lambda: bool(over) or len(answered) == len(workers))
+        for worker in workers:
+            self._loop.dismiss(worker)
