@@ -77,7 +77,7 @@ def judge(neighbour: _state.Neighbour, name: str, wanted: str) -> Answer | None:
 
 
 def wait_for_files(
-    paths: list[str], *, content: bool, since: float, base: str, believe_failure: bool = True
+    paths: list[str], *, content: bool, since: float, believe_failure: bool = True
 ) -> Answer:
     """Each in turn; the content of the last one. `since` is when a file counts as fresh."""
     message = b""

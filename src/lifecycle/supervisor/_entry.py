@@ -2,6 +2,7 @@
 
 import sys
 
+from ._native import STATIC, original_mask
 from ._system import environment, posix, signal
 
 MASK_VARIABLE = "SUPERVISOR_ORIGINAL_MASK"
@@ -13,6 +14,8 @@ def main() -> None:
     """Never returns: the process ends here, without the interpreter's own farewell."""
     # From here on a signal waits for us, instead of ending us or (as PID 1) getting lost.
     mask = {int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())}
+    if STATIC:
+        mask = set(original_mask())  # There they are blocked even before the interpreter starts.
     status = 70
     try:
         status = begin(sys.argv[1:], environment(), mask)

@@ -12,6 +12,8 @@ from ._statuses import CANNOT_WRITE, SKIPPED
 from ._system import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._supervise import Supervision
 
 
@@ -119,14 +121,13 @@ class Leaving:
         if not urls or (status != 0 and settings.peers_on_success):
             return
         answered: list[int] = []
-        workers = [
-            self._loop.fork(
-                lambda url=url: get("POST", url, settings.peer_timeout), answered.append
-            )
-            for url in urls
-        ]
+        workers = [self._post(url, answered.append) for url in urls]
         over: list[bool] = []
         self._loop.call_after(settings.peer_timeout, lambda: over.append(True))
         self._loop.run(lambda: bool(over) or len(answered) == len(workers))
         for worker in workers:
             self._loop.dismiss(worker)
+
+    def _post(self, url: str, ended: "Callable[[int], None]") -> int:
+        timeout = self._settings.peer_timeout
+        return self._loop.fork(lambda: get("POST", url, timeout), ended)

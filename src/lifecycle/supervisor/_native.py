@@ -13,11 +13,15 @@ STATIC = "_supervisor" in sys.builtin_module_names
 if TYPE_CHECKING:
 
     def prctl(option: int, value: int) -> int: ...
+    def original_mask() -> set[int]: ...
 
 else:
     if STATIC:
-        from _supervisor import prctl
+        from _supervisor import original_mask, prctl
     else:
+
+        def original_mask():
+            return set()
 
         def prctl(option: int, value: int) -> int:
             import _ctypes

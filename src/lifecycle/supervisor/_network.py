@@ -5,10 +5,10 @@ import _socket
 from ._errors import reason
 
 
-def address(host: str, port: int) -> list[tuple[int, object]]:
+def address(host: str, port: int) -> list[tuple[int, tuple[object, ...]]]:
     """Every address of a name. As bytes, because text would go through the IDNA codec and half a megabyte of tables."""
     found = _socket.getaddrinfo(host.encode("ascii", "replace"), port, 0, _socket.SOCK_STREAM)
-    return [(family, where) for family, _, _, _, where in found]
+    return [(int(family), where) for family, _, _, _, where in found]
 
 
 def connect(host: str, port: int, timeout: float) -> "_socket.socket":

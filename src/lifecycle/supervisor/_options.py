@@ -1,6 +1,7 @@
 """Every option, once: the parser, `--help`, the environment and the reference page are read from this table."""
 
 from . import _specs as spec
+from ._signals import number_of
 from ._system import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -57,9 +58,9 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         Option("rewrite", "FROM:TO", spec.rewrite, "forward another signal instead, such as TERM:QUIT; HUP:0 or HUP:drop loses it", repeat=True, short="r"),
         Option("delay", "SIG=DURATION", spec.delay, "forward a signal only after this time, such as TERM=5s", repeat=True),
         Option("stop-on", "SIGNALS", spec.signals, "the signals that ask for a stop", default=(15, 2)),
-        Option("stop-signal", "SIG", spec.number_of, "what the program is sent instead of the signal that asked for the stop"),
+        Option("stop-signal", "SIG", number_of, "what the program is sent instead of the signal that asked for the stop"),
         Option("second-signal", "POLICY", spec.choice("join", "escalate", "kill"), "a second request to stop `join`s the first, takes the next step of --escalate at once, or `kill`s", default="join"),
-        Option("parent-death-signal", "SIG", spec.number_of, "what the supervisor itself is sent when its parent dies", short="p"),
+        Option("parent-death-signal", "SIG", number_of, "what the supervisor itself is sent when its parent dies", short="p"),
         _flag("session", "run the program in a session of its own, with the terminal"),
     ),
     "Stopping": (

@@ -74,9 +74,13 @@ class Tees:
         open_tees = [tee for tee in self._tees if not tee.ended]
         if not open_tees:
             return
-        hurry = self._loop.call_after(
-            self._pipe_timeout, lambda: [tee.hurry() for tee in open_tees] and None
-        )
+
+
+        def hurry_all() -> None:
+            for tee in open_tees:
+                tee.hurry()
+
+        hurry = self._loop.call_after(self._pipe_timeout, hurry_all)
         over: list[bool] = []
         end = None if until is None else self._loop.call_at(
             max(until, monotonic() + self._pipe_timeout), lambda: over.append(True)

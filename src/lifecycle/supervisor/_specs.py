@@ -132,10 +132,10 @@ def command(line: str) -> tuple[str, ...]:
         if isinstance(words, list) and words and all(isinstance(word, str) for word in words):
             return tuple(text(str(word)) for word in words)
         raise UsageError(f"{line!r} is no list of words")
-    words = _split(line)
-    if not words:
+    split = _split(line)
+    if not split:
         raise UsageError("an empty command starts nothing")
-    return tuple(words)
+    return tuple(split)
 
 
 def _split(line: str) -> list[str]:

@@ -11,7 +11,7 @@ A container that restarts finds the folder of its predecessor. It takes the lock
 second lock, on the folder itself, so that no reader sees the new holder beside the old status.
 """
 
-from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, flock
+from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from time import sleep, time
 
 from . import _json, _markers
@@ -165,24 +165,30 @@ def look_at(base: str, name: str) -> Neighbour:
         return Neighbour(None, alive=False)
     try:
         flock(gate, LOCK_SH)
-        try:
-            lock = posix.open(f"{folder}/lock", posix.O_RDONLY | posix.O_CLOEXEC)
-        except OSError:
+        alive = _is_locked(f"{folder}/lock")
+        if alive is None:
             return Neighbour(None, alive=False)
-        try:
-            flock(lock, LOCK_SH | LOCK_NB)
-            alive = False
-            flock(lock, LOCK_UN)
-        except BlockingIOError:
-            alive = True
-        finally:
-            posix.close(lock)
         status = _read_status(folder)
         if status and status.get("boot") != boot():
             status = None
         return Neighbour(status, alive=alive)
     finally:
         posix.close(gate)
+
+
+def _is_locked(path: str) -> bool | None:
+    """None if there is no such file yet."""
+    try:
+        lock = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        flock(lock, LOCK_SH | LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        posix.close(lock)
+    return False
 
 
 def await_death(base: str, name: str) -> None:

@@ -4,6 +4,8 @@
 under them cost nothing and are in every build, the static one too. The types are those of the long names.
 """
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os as posix
@@ -17,9 +19,10 @@ __all__ = ["environment", "posix", "signal"]
 
 def environment() -> dict[str, str]:
     """The environment as text; bytes that are no text survive as surrogates, there and back."""
-    if TYPE_CHECKING:
-        return dict(posix.environ)
-    return {
-        name.decode("utf-8", "surrogateescape"): value.decode("utf-8", "surrogateescape")
-        for name, value in posix.environ.items()
-    }
+    variables: dict[bytes, bytes] = getattr(posix, "environ")  # noqa: B009 - bytes, unlike the `os.environ` that checkers see
+    return {_text(name): _text(value) for name, value in variables.items()}
+
+
+def _text(words: bytes) -> str:
+    # As the interpreter does with the command line, so that both come out again as they went in.
+    return words.decode(sys.getfilesystemencoding(), "surrogateescape")

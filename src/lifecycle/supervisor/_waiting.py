@@ -5,7 +5,7 @@ from ._errors import Voice
 from ._loop import Answer, Loop
 from ._mesh import readiness_of
 from ._settings import Settings
-from ._specs import condition
+from ._specs import Condition, condition
 from ._statuses import UNAVAILABLE
 from ._system import TYPE_CHECKING
 
@@ -32,12 +32,12 @@ class Waiting:
         return self.failure is not None or not self._pending
 
     def begin(self) -> None:
-        settings, base = self._settings, self._base
+        settings = self._settings
         conditions = list(settings.after)
         if settings.mesh is not None:
             conditions.append(condition(readiness_of(settings.mesh)))
         for wanted in conditions:
-            self._ask(wanted.text, lambda wanted=wanted: _conditions.wait(wanted, base))
+            self._await(wanted)
         paths = [path for paths in settings.wait_file for path in paths.split(",") if path]
         if paths:
             since = _conditions.started_at() if settings.wait_file_fresh else 0.0
@@ -59,7 +59,10 @@ class Waiting:
     def pause(self, path: str) -> None:
         """Wait for one more file: whoever debugs puts it there."""
         self._voice.warn(f"paused before the start, until {path} is there")
-        self._ask(path, lambda: _conditions.wait(condition(f"file:{path}"), self._base))
+        self._await(condition(f"file:{path}"))
+
+    def _await(self, wanted: Condition) -> None:
+        self._ask(wanted.text, lambda: _conditions.wait(wanted, self._base))
 
     def _ask(
         self,
