@@ -1,5 +1,7 @@
 """The end: everything that others wait for is written, then they are told, then we are gone."""
 
+from time import monotonic, sleep
+
 from . import _markers
 from ._commands import get
 from ._conditions import wait
@@ -10,11 +12,17 @@ from ._specs import condition
 from ._state import ENDED
 from ._statuses import CANNOT_WRITE, SKIPPED
 from ._system import TYPE_CHECKING
+from ._tree import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._supervise import Supervision
+
+
+# `supervisor stop` looks every 10 ms whether we are done.
+HOOK_PATIENCE = 0.5
+HOOK_PERIOD = 0.002
 
 
 class Leaving:
@@ -41,6 +49,7 @@ class Leaving:
         status = dict(settings.remap).get(status, status)
         self._write_markers(status)
         self._bid_farewell(status)
+        self._let_hooks_return()
         shown = 0 if settings.always_zero or settings.on_error == "continue" else status
         if self._unwritten and shown == 0:
             return CANNOT_WRITE
@@ -127,6 +136,12 @@ class Leaving:
         self._loop.run(lambda: bool(over) or len(answered) == len(workers))
         for worker in workers:
             self._loop.dismiss(worker)
+
+    def _let_hooks_return(self) -> None:
+        """PID 1 takes every process of its namespace along: a hook that waits for us would be seen to fail."""
+        until = monotonic() + HOOK_PATIENCE
+        while any(is_there(pid) for pid in self._run.hooks) and monotonic() < until:
+            sleep(HOOK_PERIOD)
 
     def _post(self, url: str, ended: "Callable[[int], None]") -> int:
         timeout = self._settings.peer_timeout

@@ -53,6 +53,8 @@ class Supervision:
         self._suspends = self._me not in (1, posix.getsid(0))
         # An exit status of our own, which is stronger than the program's.
         self.verdict: int | None = None
+        # Who called `supervisor stop` inside our namespace, and waits.
+        self.hooks: set[int] = set()
         # Set when a stop was asked for at a time without a program.
         self.not_again: int | None = None
         self.loop.on_signal = self._signalled
@@ -203,6 +205,8 @@ class Supervision:
             return
         self.voice.tell(f"SIG{name_of(number)} from {sent.sender}")
         if number in self.settings.stop_on:
+            if self._me == 1 and " stop" in sent.sender:
+                self.hooks.add(sent.pid)
             self.ask_to_stop(f"SIG{name_of(number)}", sent=sent)
         elif number in SUSPENDING and number not in self._rewrites:
             self._suspend()

@@ -76,6 +76,16 @@ def descendants(root: int, *, without: "Container[int]" = ()) -> list[Process]:
     return [member for member in family if member.state not in "ZX"]
 
 
+def is_there(pid: int) -> bool:
+    try:
+        posix.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
 def send(pids: "Iterable[int]", number: int) -> list[int]:
     """Signal each; who it reached. A negative number is a process group, as in kill(2)."""
     reached = []
