@@ -7,6 +7,7 @@ from time import monotonic
 
 from . import _markers
 from ._child import Launch
+from ._conditions import wait_for_dependents
 from ._errors import NORMAL, QUIET, VERBOSE, Voice, reason
 from ._leaving import Leaving
 from ._loop import Loop
@@ -20,10 +21,13 @@ from ._signals import CONT, DROPPED, INT, STOP, SUSPENDING, TERM, Sent, name_of
 from ._state_dir import claim, directory_of
 from ._statuses import BY_SIGNAL, CANCELLED, SYSTEM, TIMED_OUT
 from ._stopping import Stopping
-from ._system import posix
+from ._system import TYPE_CHECKING, posix
 from ._tree import has_children, send
 from ._waiting import Waiting
 from ._watches import Watches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RUNNING, STOPPING = "running", "stopping"
 BACKOFF_FACTOR = 2
@@ -60,6 +64,8 @@ class Supervision:
         self.loop.on_signal = self._signalled
         self.loop.on_end = self._ended
         self.stopping.on_first_request = self._stop_began
+        if not settings.unordered_stop:
+            self.stopping.hold = self._hold
 
     def run(self) -> int:
         """The exit status.
@@ -233,6 +239,16 @@ class Supervision:
             self.stopping.asked = True
             self.stopping.start_purse()
             self.program.stop_survivors()
+
+    def _hold(self, go_on: "Callable[[], None]") -> None:
+        """Those that need us stop first; with nothing shared there is nobody to wait for."""
+        state = self.published.state
+        if state is None:
+            go_on()
+            return
+        self.loop.ask(
+            lambda: wait_for_dependents(state.base, state.name), lambda answer: go_on()
+        )
 
     def _stop_began(self) -> None:
         self.published.no_longer_ready()
