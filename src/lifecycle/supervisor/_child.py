@@ -92,6 +92,8 @@ def start(command: list[str], environment: dict[str, str], launch: Launch) -> in
             if "LISTEN_PID" in environment and "LISTEN_FDS" in environment:
                 # Socket activation names the process that may take the sockets: that is no longer us.
                 environment["LISTEN_PID"] = str(posix.getpid())
+            if environment.get("WATCHDOG_PID") == "":
+                environment["WATCHDOG_PID"] = str(posix.getpid())
             status, failure = exec_program(command, environment)
             write_line(f"cannot start {command[0]!r}: {reason(failure)}")
         except BaseException as failure:  # noqa: BLE001 - whatever it is, two supervisors must not come out of one

@@ -85,11 +85,18 @@ def wait_for_files(
         while not _markers.is_there(path, content=content) or written(path) < since:
             if believe_failure and _markers.is_there(path + _markers.FAILED):
                 return Answer(SKIPPED, f"{path}{_markers.FAILED} says that its writer failed")
+            if _state.is_locked(path + _markers.LIVING) is False and not _any(path):
+                return Answer(UNAVAILABLE, f"the writer of {path} was killed without a word")
             if _markers.is_folder(path):
                 return Answer(UNAVAILABLE, f"{path} is a directory, where a file was expected")
             sleep(FILE_PERIOD)
         message = _markers.read(path) or b""
     return Answer(MET, message.decode("utf-8", "surrogateescape"))
+
+
+def _any(path: str) -> bool:
+    """What is written before the lock is given up is there once it was seen to be free."""
+    return _markers.is_there(path) or _markers.is_there(path + _markers.FAILED)
 
 
 def written(path: str) -> float:

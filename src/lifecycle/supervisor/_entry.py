@@ -7,6 +7,7 @@ from ._system import environment, posix, signal
 
 MASK_VARIABLE = "SUPERVISOR_ORIGINAL_MASK"
 # The words themselves, because the module that knows them is not needed to run a program.
+TEKTON_SUBCOMMANDS = ("init", "cp", "decode-script")
 SUBCOMMANDS = ("--help", "-h", "--version", "install", "trigger", "stop", "wait", "status")
 
 
@@ -49,7 +50,14 @@ def dispatch(words: list[str], variables: dict[str, str], mask: "set[int]") -> i
         from . import _subcommands  # noqa: PLC0415 - not needed to run a program
 
         return _subcommands.run(words, variables, mask)
-    from ._settings import parse  # noqa: PLC0415
+    if words and words[0] in TEKTON_SUBCOMMANDS:
+        from ._tekton import subcommand  # noqa: PLC0415 - as above
+
+        status = subcommand(words)
+        if status is not None:
+            return status
+    from ._dialect import choose  # noqa: PLC0415 - the signals come first
     from ._supervise import Supervision  # noqa: PLC0415
 
-    return Supervision(parse(words, variables), variables, mask).run()
+    settings, dialect = choose(words, variables)
+    return Supervision(settings, dialect, variables, mask).run()

@@ -27,8 +27,8 @@ def _is_file(path: str) -> bool:
     return _markers.is_there(path) and not _markers.is_folder(path)
 
 
-def install(target: str) -> int:
-    source = own_file()
+def install(target: str, source: str | None = None) -> int:
+    source = source or own_file()
     if source is None:
         write_line(
             "a package cannot be copied as one file: call install of supervisor.pyz, or of the executable"

@@ -11,7 +11,7 @@ from ._record import TERMINATION_LOG, leave_message
 from ._specs import condition
 from ._state import ENDED
 from ._statuses import CANNOT_WRITE, SKIPPED
-from ._system import TYPE_CHECKING
+from ._system import TYPE_CHECKING, posix
 from ._tree import is_there
 
 if TYPE_CHECKING:
@@ -39,8 +39,23 @@ class Leaving:
         if settings.post_file is not None:
             _markers.remove(settings.post_file)
             _markers.remove(settings.post_file + _markers.FAILED)
+            self._show_that_we_live(settings.post_file + _markers.LIVING)
         if settings.ready_file is not None:
             _markers.remove(settings.ready_file)
+
+    def _show_that_we_live(self, path: str) -> None:
+        """Locked before it is there: whoever finds it unlocked knows that its holder is dead."""
+        from fcntl import LOCK_EX, flock  # noqa: PLC0415 - only where markers are written
+
+        aside = f"{path}.{posix.getpid()}"
+        try:
+            _markers.make_folders(_markers.parent(path))
+            lock = posix.open(aside, posix.O_RDWR | posix.O_CREAT | posix.O_CLOEXEC, 0o644)
+            self._loop.private.add(lock)
+            flock(lock, LOCK_EX)
+            posix.rename(aside, path)
+        except OSError:
+            _markers.remove(aside)  # The marker itself will fail in the same way, and say so.
 
     def leave(self, status: int) -> int:
         settings = self._settings
@@ -50,7 +65,8 @@ class Leaving:
         self._write_markers(status)
         self._bid_farewell(status)
         self._let_hooks_return()
-        shown = 0 if settings.always_zero or settings.on_error == "continue" else status
+        status_shown = self._run.dialect.shown(self._run, status)
+        shown = 0 if settings.always_zero or settings.on_error == "continue" else status_shown
         if self._unwritten and shown == 0:
             return CANNOT_WRITE
         return shown
@@ -95,6 +111,10 @@ class Leaving:
                 grace=settings.grace_period,
                 used=round(max(0.0, settings.grace_period - stopping.margin - stopping.remaining()), 3),
             )
+        try:
+            run.dialect.ended(run, status)
+        except OSError as failure:
+            self._cannot(failure.filename or "what followers read", failure)
         run.record.finish(status=status, warnings=self._voice.said)
         state = run.published.state
         if state is not None:

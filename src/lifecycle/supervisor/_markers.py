@@ -3,6 +3,8 @@
 from ._system import posix
 
 FAILED = ".err"
+# Held with flock(2) by whoever is to write the marker.
+LIVING = ".lock"
 # S_IFDIR in <sys/stat.h>, and the bits of S_IFMT that tell it from a block device, a socket and a link.
 FOLDER, KIND = 0o040000, 0o170000
 

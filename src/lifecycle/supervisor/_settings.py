@@ -67,6 +67,8 @@ class Settings:
         self.command: list[str] = []
         # Failures of predecessors are somebody's breakpoint, and no reason to skip.
         self.debugging = False
+        # Another wrapper's condition says that there is nothing to do: succeed without the program.
+        self.not_needed = False
         for option in OPTIONS:
             value = list(option.default) if isinstance(option.default, list) else option.default
             setattr(self, option.attribute, value)

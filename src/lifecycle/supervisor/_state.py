@@ -165,9 +165,9 @@ def look_at(base: str, name: str) -> Neighbour:
         return Neighbour(None, alive=False)
     try:
         flock(gate, LOCK_SH)
-        alive = _is_locked(f"{folder}/lock")
+        alive = is_locked(f"{folder}/lock")
         if alive is None:
-            return Neighbour(None, alive=False)
+            return _without_lock(folder)
         status = _read_status(folder)
         if status and status.get("boot") != boot():
             status = None
@@ -176,7 +176,15 @@ def look_at(base: str, name: str) -> Neighbour:
         posix.close(gate)
 
 
-def _is_locked(path: str) -> bool | None:
+def _without_lock(folder: str) -> Neighbour:
+    """Not started, or one of another kind, which leaves nothing but its exit status."""
+    code = (_markers.read(f"{folder}/exitcode") or b"").strip()
+    if code.isdigit():
+        return Neighbour({"phase": ENDED, "exit_status": int(code)}, alive=False)
+    return Neighbour(None, alive=False)
+
+
+def is_locked(path: str) -> bool | None:
     """None if there is no such file yet."""
     try:
         lock = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)

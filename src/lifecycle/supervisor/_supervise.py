@@ -5,9 +5,9 @@ Every part is a loop over the same events (`_loop`), with another idea of when i
 
 from time import monotonic
 
-from . import _markers
 from ._child import Launch
 from ._conditions import wait_for_dependents
+from ._dialect import Dialect
 from ._errors import NORMAL, QUIET, VERBOSE, Voice, reason
 from ._leaving import Leaving
 from ._loop import Loop
@@ -17,25 +17,34 @@ from ._program import Program, describe
 from ._readiness import Published
 from ._record import Record
 from ._settings import Settings, remaining_environment
-from ._signals import CONT, DROPPED, INT, STOP, SUSPENDING, TERM, Sent, name_of
+from ._signals import ABRT, DROPPED, STOP, SUSPENDING, TERM, Sent, name_of
 from ._state_dir import claim, directory_of
 from ._statuses import BY_SIGNAL, CANCELLED, SYSTEM, TIMED_OUT
 from ._stopping import Stopping
 from ._system import TYPE_CHECKING, posix
-from ._tree import has_children, send
+from ._tree import has_children
 from ._waiting import Waiting
 from ._watches import Watches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ._notify import Notifications
+
 RUNNING, STOPPING = "running", "stopping"
 BACKOFF_FACTOR = 2
 
 
 class Supervision:
-    def __init__(self, settings: Settings, environment: dict[str, str], mask: "set[int]") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        dialect: Dialect,
+        environment: dict[str, str],
+        mask: "set[int]",
+    ) -> None:
         self.settings = settings
+        self.dialect = dialect
         self.environment = remaining_environment(environment)
         self.voice = Voice(VERBOSE if settings.verbose else QUIET if settings.quiet else NORMAL)
         self.loop = Loop()
@@ -50,6 +59,7 @@ class Supervision:
         self.waiting = Waiting(settings, self.loop, self.voice, self.base)
         self.watches = Watches(settings, self.loop, self.base, self.ask_to_stop, self.forward)
         self.tees = Tees(self.loop, settings.pipe_timeout)
+        self.notifications = self._notifications() if settings.notify else None
         self._rewrites = dict(settings.rewrite)
         self._delays = dict(settings.delay)
         self._me = posix.getpid()
@@ -67,6 +77,21 @@ class Supervision:
         if not settings.unordered_stop:
             self.stopping.hold = self._hold
 
+    def _notifications(self) -> "Notifications":
+        from ._notify import Notifications  # noqa: PLC0415 - sockets, only where asked for
+
+        served = Notifications(
+            self.settings, self.loop, self.voice, self.published, self.stopping, self._starved
+        )
+        self.environment = {**self.environment, **served.environment()}
+        return served
+
+    def _starved(self) -> None:
+        """As systemd does: with ABRT, which leaves a core or a stack behind."""
+        self.voice.warn("the program did not feed its watchdog")
+        if self.program.running:
+            self.stopping.request("watchdog", None, ABRT)
+
     def run(self) -> int:
         """The exit status.
 
@@ -80,7 +105,7 @@ class Supervision:
         self.watches.begin()
         status = self._wait()
         if status is None:
-            status = self._serve()
+            status = 0 if self.settings.not_needed else self._serve()
         self.watches.end()
         return leaving.leave(status)
 
@@ -163,12 +188,20 @@ class Supervision:
             self._let_go()
         self.voice.tell(f"started {settings.command[0]} as process {self.program.pid}")
         self.published.started(self.program.pid, RUNNING)
+        if self.notifications is not None:
+            self.notifications.expect()
+        try:
+            self.dialect.started(self)
+        except OSError as failure:
+            self.voice.warn(f"cannot write {failure.filename}: {reason(failure)}")
         timer = None
         if settings.timeout:
             timer = self.loop.call_after(settings.timeout, self._out_of_time)
         self.loop.run(self._over)
         self.loop.cancel(timer)
         self.stopping.over()
+        if self.notifications is not None:
+            self.notifications.end()
         self.tees.drain(self.stopping.kill_at if self.stopping.asked else None)
         if self.verdict is not None:
             return self.verdict
