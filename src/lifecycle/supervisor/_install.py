@@ -19,12 +19,11 @@ def own_file() -> str | None:
     """The file that was started; None for a package, which is many files."""
     if STATIC:
         return "/proc/self/exe" if _markers.is_there("/proc/self/exe") else sys.executable
-    archive = sys.path[0] if sys.path else ""
-    return archive if archive and __file__.startswith(f"{archive}/") and _is_file(archive) else None
-
-
-def _is_file(path: str) -> bool:
-    return _markers.is_there(path) and not _markers.is_folder(path)
+    # A module of a zipapp lies in a "folder" that is a file.
+    archive = _markers.parent(__file__)
+    while archive and not _markers.is_there(archive):
+        archive = _markers.parent(archive)
+    return archive if archive and not _markers.is_folder(archive) else None
 
 
 def install(target: str, source: str | None = None) -> int:

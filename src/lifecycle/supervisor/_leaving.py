@@ -120,7 +120,7 @@ class Leaving:
         if state is not None:
             try:
                 _markers.write(f"{state.folder}/record.json", run.record.text() + "\n")
-                _markers.write(f"{state.folder}/exitcode", f"{status}\n")
+                _markers.write(f"{state.folder}/exitcode", f"{run.dialect.shown(run, status)}\n")
             except OSError as failure:
                 self._cannot(state.folder, failure)
             run.published.write(

@@ -93,7 +93,7 @@ def make_folders(path: str, mode: int = 0o777) -> None:
         posix.mkdir(path, mode)
     except FileExistsError:
         if not is_folder(path):
-            raise
+            raise NotADirectoryError(20, "Not a directory", path) from None
 
 
 def parent(path: str) -> str:

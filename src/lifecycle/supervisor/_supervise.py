@@ -17,7 +17,7 @@ from ._program import Program, describe
 from ._readiness import Published
 from ._record import Record
 from ._settings import Settings, remaining_environment
-from ._signals import ABRT, DROPPED, STOP, SUSPENDING, TERM, Sent, name_of
+from ._signals import ABRT, DROPPED, KILL, STOP, SUSPENDING, TERM, Sent, name_of
 from ._state_dir import claim, directory_of
 from ._statuses import BY_SIGNAL, CANCELLED, SYSTEM, TIMED_OUT
 from ._stopping import Stopping
@@ -57,7 +57,9 @@ class Supervision:
         self.base = directory_of(settings, environment)
         self.published = Published(settings, self.loop, self.voice, self.base)
         self.waiting = Waiting(settings, self.loop, self.voice, self.base)
-        self.watches = Watches(settings, self.loop, self.base, self.ask_to_stop, self.forward)
+        self.watches = Watches(
+            settings, self.loop, self.base, self.ask_to_stop, self.cancel, self.deliver
+        )
         self.tees = Tees(self.loop, settings.pipe_timeout)
         self.notifications = self._notifications() if settings.notify else None
         self._rewrites = dict(settings.rewrite)
@@ -257,16 +259,30 @@ class Supervision:
     def forward(self, number: int) -> None:
         self.program.send(self._rewrites.get(number, number))
 
-    def ask_to_stop(self, why: str, cancelled: bool = False, *, sent: Sent | None = None) -> None:
-        number = sent.number if sent is not None else TERM
-        if cancelled:
-            self.verdict = CANCELLED
+    def deliver(self, number: int) -> None:
+        """From a file: what would ask us to stop as a signal does so from there, too."""
+        why = f"{self.settings.signal_file}: SIG{name_of(number)}"
+        if number == KILL and self.program.running:
+            self.stopping.kill()
+        elif number == KILL or number in self.settings.stop_on:
+            self.ask_to_stop(why, number=number)
+        else:
+            self.forward(number)
+
+    def cancel(self, why: str) -> None:
+        self.verdict = CANCELLED
+        self.ask_to_stop(why)
+
+    def ask_to_stop(
+        self, why: str, *, sent: Sent | None = None, number: int = TERM
+    ) -> None:
+        number = sent.number if sent is not None else number
         if self.program.running:
             self.stopping.request(why, sent, number)
             return
         self.record.asked_to_stop(why, sent)
         if self.not_again is None:
-            self.not_again = CANCELLED if cancelled else BY_SIGNAL + number
+            self.not_again = BY_SIGNAL + number if self.verdict is None else self.verdict
         if self.program.status is not None and not self.stopping.asked:
             # What it left behind hears of it, whatever --survivors says of an end without a request.
             self.stopping.asked = True

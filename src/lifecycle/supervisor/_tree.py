@@ -57,7 +57,10 @@ def descendants(root: int, *, without: "Container[int]" = ()) -> list[Process]:
         OSError: There is no /proc.
     """
     children: dict[int, list[Process]] = {}
-    for entry in posix.listdir("/proc"):
+    entries = posix.listdir("/proc")
+    if str(root) not in entries:
+        raise FileNotFoundError(2, "No such file or directory", f"/proc/{root}")
+    for entry in entries:
         if entry.isdigit():
             found = process(int(entry))
             if found is not None:

@@ -20,13 +20,15 @@ class Watches:
         settings: Settings,
         loop: Loop,
         base: str,
-        stop: "Callable[[str, bool], None]",
+        stop: "Callable[[str], None]",
+        cancel: "Callable[[str], None]",
         send: "Callable[[int], None]",
     ) -> None:
         self._settings = settings
         self._loop = loop
         self._base = base
         self._stop = stop
+        self._cancel = cancel
         self._send = send
         self._open = len(settings.until)
         self._workers: set[int] = set()
@@ -38,7 +40,7 @@ class Watches:
         if path is not None:
             self._ask(
                 lambda: _when_filled(path),
-                lambda answer: self._stop(f"{path} was written", True),
+                lambda answer: self._cancel(f"{path} was written"),
             )
         self._await_signal_file()
 
@@ -52,7 +54,7 @@ class Watches:
     def _came_true(self, condition: Condition, answer: Answer) -> None:
         self._open -= 1
         if self._open == 0 or not self._settings.until_all:
-            self._stop(f"--until {condition.text}: {answer.text or 'came true'}", False)
+            self._stop(f"--until {condition.text}: {answer.text or 'came true'}")
 
     def _await_signal_file(self) -> None:
         path = self._settings.signal_file
