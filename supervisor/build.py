@@ -73,7 +73,9 @@ def build_zipapp(target: Path, pythons: list[str]) -> None:
             digest = ask(python, SOURCE_HASH, given=path.read_bytes())
             # Marked as checked by its hash, and not to be checked again: https://peps.python.org/pep-0552/
             header = magic + (1).to_bytes(4, "little") + digest
-            entries[f"{tag}/{inside}.pyc"] = header + ask(python, COMPILE, str(path), inside + ".py")
+            entries[f"{tag}/{inside}.pyc"] = header + ask(
+                python, COMPILE, str(path), inside + ".py"
+            )
     with target.open("wb") as file:
         file.write(b"#!/usr/bin/env python3\n")
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
@@ -121,11 +123,29 @@ def build_static(
         shutil.copy(HERE / "main.c", folder)
         Path(folder, "modules.c").write_text(frozen_table(python))
         command = [
-            compiler, "-static", "-Os", "-ffunction-sections", "-fdata-sections",
-            "-frandom-seed=supervisor", "-Wl,--gc-sections", "-Wl,--build-id=none",
-            "-Wl,-z,noseparate-code", f"-I{include}", *extra, "main.c", "modules.c", library,
-            "-o", "supervisor", "-lexpat", "-lz", "-lm", "-ldl", "-lutil", "-lpthread",
-        ]  # fmt: skip
+            compiler,
+            "-static",
+            "-Os",
+            "-ffunction-sections",
+            "-fdata-sections",
+            "-frandom-seed=supervisor",
+            "-Wl,--gc-sections",
+            "-Wl,--build-id=none",
+            "-Wl,-z,noseparate-code",
+            f"-I{include}",
+            *extra,
+            "main.c",
+            "modules.c",
+            library,
+            "-o",
+            "supervisor",
+            "-lexpat",
+            "-lz",
+            "-lm",
+            "-ldl",
+            "-lutil",
+            "-lpthread",
+        ]
         # The linker warns of getpwnam and its like, which look for libraries at run time. Nothing here calls them.
         built = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
         if built.returncode:
@@ -160,7 +180,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("dist"))
     parser.add_argument("--zipapp", action="store_true")
     parser.add_argument("--static", action="store_true")
-    parser.add_argument("--python", action="append", help="an interpreter to compile the zipapp for")
+    parser.add_argument(
+        "--python", action="append", help="an interpreter to compile the zipapp for"
+    )
     given = parser.parse_args()
     everything = not (given.zipapp or given.static)
     given.output.mkdir(parents=True, exist_ok=True)
@@ -168,7 +190,11 @@ def main() -> None:
         build_zipapp(given.output / "supervisor.pyz", given.python or [sys.executable])
     if given.static or everything:
         python = next(
-            (p for p in (f"/usr/bin/{STATIC_PYTHON}", shutil.which(STATIC_PYTHON)) if p and Path(p).exists()),
+            (
+                p
+                for p in (f"/usr/bin/{STATIC_PYTHON}", shutil.which(STATIC_PYTHON))
+                if p and Path(p).exists()
+            ),
             None,
         )
         if python is None:

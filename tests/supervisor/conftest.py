@@ -20,7 +20,9 @@ FORMS = ("module", "zipapp", "static")
 def fingerprint() -> str:
     """Of everything that the built files are made of: they are built once for each version of it."""
     digest = hashlib.sha256(sys.version.encode())
-    for path in sorted([*(ROOT / "supervisor").iterdir(), *(ROOT / "src/lifecycle/supervisor").glob("*.py")]):
+    for path in sorted(
+        [*(ROOT / "supervisor").iterdir(), *(ROOT / "src/lifecycle/supervisor").glob("*.py")]
+    ):
         if path.is_file():
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
@@ -84,5 +86,3 @@ def place(request: pytest.FixtureRequest) -> str:
 def state(tmp_path: Path) -> Path:
     """A volume that the containers of a pod share."""
     return tmp_path / "state"
-
-

@@ -45,7 +45,8 @@ class Running:
 
     def children(self) -> list[int]:
         return [
-            int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+            int(pid)
+            for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         ]
 
     def until(self, text: str) -> "Running":
@@ -142,5 +143,3 @@ def is_alive(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(")")[2].split()[0] not in "ZX"
-
-

@@ -16,7 +16,16 @@ root_only = pytest.mark.skipif(
 
 def inside(supervisor: Form, script: str, *words: object) -> tuple[int, str, str]:
     """In a mount namespace of its own, after a shell script that breaks something."""
-    argv = ["unshare", "--mount", "sh", "-c", f'{script}; exec "$@"', "sh", *supervisor.argv, *map(str, words)]
+    argv = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        f'{script}; exec "$@"',
+        "sh",
+        *supervisor.argv,
+        *map(str, words),
+    ]
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env, timeout=30)
     return done.returncode, done.stdout, done.stderr
@@ -33,22 +42,30 @@ def test_state_that_cannot_be_kept_costs_only_the_state(supervisor: Form, tmp_pa
 @root_only
 def test_a_read_only_volume_costs_only_the_state(supervisor: Form, tmp_path: Path) -> None:
     script = f"mount -t tmpfs -o ro none {tmp_path}"
-    status, out, errors = inside(supervisor, script, "--name", "x", "--state-dir", tmp_path / "s", "echo", "on")
+    status, out, errors = inside(
+        supervisor, script, "--name", "x", "--state-dir", tmp_path / "s", "echo", "on"
+    )
     assert (status, out) == (0, "on\n")
     assert "Read-only file system" in errors
 
 
 @root_only
-def test_a_marker_that_cannot_be_written_is_never_a_success(supervisor: Form, tmp_path: Path) -> None:
+def test_a_marker_that_cannot_be_written_is_never_a_success(
+    supervisor: Form, tmp_path: Path
+) -> None:
     script = f"mount -t tmpfs -o size=4k none {tmp_path}; head -c 8192 /dev/zero > {tmp_path}/full 2>/dev/null"
     for option in ("--always-zero", "--peers-on-success"):
-        status, _, errors = inside(supervisor, script, option, "--post-file", tmp_path / "out", "true")
+        status, _, errors = inside(
+            supervisor, script, option, "--post-file", tmp_path / "out", "true"
+        )
         assert status == 73
         assert f"cannot write {tmp_path}/out: No space left on device" in errors
     assert inside(supervisor, script, "--post-file", tmp_path / "out", "sh", "-c", "exit 5")[0] == 5
 
 
-def test_a_directory_in_place_of_a_marker_is_an_error_and_no_hang(supervisor: Form, tmp_path: Path) -> None:
+def test_a_directory_in_place_of_a_marker_is_an_error_and_no_hang(
+    supervisor: Form, tmp_path: Path
+) -> None:
     (tmp_path / "out").mkdir()
     status, _, errors = supervisor.run("--post-file", tmp_path / "out", "true")
     assert (status, "Is a directory" in errors) == (73, True)
@@ -61,12 +78,22 @@ def test_a_huge_command_line_and_environment_are_passed_on(supervisor: Form) -> 
     env = {f"VARIABLE_{number}": "x" * 20 for number in range(10_000)}
     words = ["x" * 100_000, *map(str, range(5_000))]
     program = "echo $# ${#1}; env | grep -c ^VARIABLE_"
-    assert supervisor.run("sh", "-c", program, "sh", *words, env=env)[:2] == (0, "5001 100000\n10000\n")
+    assert supervisor.run("sh", "-c", program, "sh", *words, env=env)[:2] == (
+        0,
+        "5001 100000\n10000\n",
+    )
 
 
 def test_bytes_that_are_no_text_are_passed_on(supervisor: Form) -> None:
     word = b"\xff\xfe"
-    argv = [*map(os.fsencode, supervisor.argv), b"sh", b"-c", b'printf "%s,%s" "$1" "$X"', b"sh", word]
+    argv = [
+        *map(os.fsencode, supervisor.argv),
+        b"sh",
+        b"-c",
+        b'printf "%s,%s" "$1" "$X"',
+        b"sh",
+        word,
+    ]
     env = {**os.environb, b"X": b"\xc3", b"PYTHONPATH": os.fsencode(ROOT / "src")}
     done = subprocess.run(argv, capture_output=True, check=False, env=env)
     assert (done.returncode, done.stdout) == (0, word + b",\xc3")
@@ -81,7 +108,9 @@ def test_a_closed_stderr_or_stdout_does_not_stop_the_program(supervisor: Form) -
         assert done.stdout == "6\n"
 
 
-def test_a_message_with_a_nul_byte_is_passed_on_without_it(supervisor: Form, tmp_path: Path) -> None:
+def test_a_message_with_a_nul_byte_is_passed_on_without_it(
+    supervisor: Form, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_bytes(b"a\0b\n")
     words = ("--wait-file", tmp_path / "file", "--wait-file-variable", "M", "sh", "-c", "echo $M")
     assert supervisor.run(*words) == (0, "ab\n", "")
@@ -94,7 +123,19 @@ def test_a_missing_proc_costs_only_what_it_is_needed_for(supervisor: Form, place
     script = 'mount -t tmpfs none /proc; exec "$@"'
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     program = "trap '' TERM; (sleep 0.1; kill -TERM $PPID) & sleep 30; sleep 30"
-    argv = [*prefix, "sh", "-c", script, "sh", *supervisor.argv, "--grace-period", "1", "sh", "-c", program]
+    argv = [
+        *prefix,
+        "sh",
+        "-c",
+        script,
+        "sh",
+        *supervisor.argv,
+        "--grace-period",
+        "1",
+        "sh",
+        "-c",
+        program,
+    ]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env, timeout=20)
     assert done.returncode == 137, done.stderr
     assert "unknown without /proc" in done.stderr

@@ -132,7 +132,9 @@ def test_peers_are_told_to_quit_at_the_end(supervisor: Form, peer: Peer) -> None
     peer.asked.clear()
     assert supervisor.run("--peers-on-success", *urls, "sh", "-c", "exit 3")[0] == 3
     assert peer.asked == []
-    assert supervisor.run(*urls, "--after", "file:/never", "--wait-timeout", "50ms", "true")[0] == 69
+    assert (
+        supervisor.run(*urls, "--after", "file:/never", "--wait-timeout", "50ms", "true")[0] == 69
+    )
     assert len(peer.asked) == 2, "told when the program was never started, too"
 
 
@@ -145,7 +147,9 @@ def test_a_peer_that_is_gone_or_silent_does_not_hold_us(supervisor: Form) -> Non
         assert 0.3 <= time.monotonic() - began < 2
 
 
-def test_a_trigger_file_starts_the_program_with_its_message(supervisor: Form, tmp_path: Path) -> None:
+def test_a_trigger_file_starts_the_program_with_its_message(
+    supervisor: Form, tmp_path: Path
+) -> None:
     file = tmp_path / "done"
     file.write_text("stale")
     os.utime(file, (1, 1))
@@ -172,7 +176,9 @@ def test_a_trigger_that_has_succeeded_is_not_run_again(supervisor: Form, tmp_pat
     assert log.read_text() == "x\n"
 
 
-def test_a_chain_of_files_waits_for_content_and_skips_on_failure(supervisor: Form, tmp_path: Path) -> None:
+def test_a_chain_of_files_waits_for_content_and_skips_on_failure(
+    supervisor: Form, tmp_path: Path
+) -> None:
     first, second = tmp_path / "1", tmp_path / "2"
     first.touch()
     words = ("--wait-file", first, "--wait-file-content", "--post-file", second)
@@ -189,7 +195,9 @@ def test_a_chain_of_files_waits_for_content_and_skips_on_failure(supervisor: For
     assert not second.exists(), "a marker of an earlier run is not believed"
 
 
-def test_the_programs_word_for_its_readiness_is_believed(supervisor: Form, state: Path, tmp_path: Path) -> None:
+def test_the_programs_word_for_its_readiness_is_believed(
+    supervisor: Form, state: Path, tmp_path: Path
+) -> None:
     go = tmp_path / "go"
     program = (
         f"{TALK}say('STATUS=warming up')\n"
@@ -220,7 +228,15 @@ def test_a_program_may_extend_its_step_but_not_the_purse(supervisor: Form) -> No
         "os.write(1, b'ready')\n"
         "time.sleep(30)\n"
     )
-    words = ("--notify", "--grace-period", "2s", "--margin", "500ms", "--escalate", "TERM:300ms,KILL")
+    words = (
+        "--notify",
+        "--grace-period",
+        "2s",
+        "--margin",
+        "500ms",
+        "--escalate",
+        "TERM:300ms,KILL",
+    )
     for seconds, status in (("0.8", 7), ("9", 137)):
         running = supervisor.start(*words, *PYTHON[:1], "-c", program, seconds).until("ready")
         began = time.monotonic()
@@ -237,7 +253,9 @@ def test_a_watchdog_that_is_not_fed_bites(supervisor: Form) -> None:
         "os.write(1, b'hangs')\n"
         "time.sleep(30)\n"
     )
-    status, out, errors = supervisor.run("--notify", "--watchdog", "600ms", "python3", "-c", program)
+    status, out, errors = supervisor.run(
+        "--notify", "--watchdog", "600ms", "python3", "-c", program
+    )
     assert (status, out) == (128 + signal.SIGABRT, "hangs")
     assert "did not feed its watchdog" in errors
 

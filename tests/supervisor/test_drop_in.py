@@ -3,13 +3,12 @@
 import json
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.supervisor.running import WITNESS, Form, Running, read_json, wait_until
+from tests.supervisor.running import WITNESS, Form, Running, wait_until
 
 pytestmark = pytest.mark.process
 
@@ -26,11 +25,21 @@ class Tekton:
         content = () if number else ("-wait_file_content",)
         entrypoint, *arguments = map(str, words)
         return self._supervisor.start(
-            "-wait_file", wait, *content, "-post_file", run / str(number) / "out",
-            "-termination_path", self.folder / f"termination{number}",
-            "-step_metadata_dir", run / str(number) / "status",
-            *flags, "-entrypoint", entrypoint, "--", *arguments,
-        )  # fmt: skip
+            "-wait_file",
+            wait,
+            *content,
+            "-post_file",
+            run / str(number) / "out",
+            "-termination_path",
+            self.folder / f"termination{number}",
+            "-step_metadata_dir",
+            run / str(number) / "status",
+            *flags,
+            "-entrypoint",
+            entrypoint,
+            "--",
+            *arguments,
+        )
 
     def is_posted(self, number: int, suffix: str = "") -> bool:
         return (self.folder / "run" / str(number) / f"out{suffix}").exists()
@@ -56,7 +65,7 @@ def test_tekton_steps_run_one_after_the_other(tekton: Tekton) -> None:
 
 def test_a_failed_tekton_step_skips_its_followers(tekton: Tekton) -> None:
     (tekton.folder / "ready").write_text("READY")
-    steps = [tekton.step(n, "sh", "-c", f"exit {n and 0 or 3}") for n in (0, 1, 2)]
+    steps = [tekton.step(n, "sh", "-c", f"exit {(n and 0) or 3}") for n in (0, 1, 2)]
     assert [step.status() for step in steps] == [3, 1, 1]
     assert [tekton.is_posted(n, ".err") for n in (0, 1, 2)] == [True] * 3
     entries = json.loads((tekton.folder / "termination2").read_text())
@@ -125,8 +134,10 @@ class Argo:
         self._supervisor = supervisor
         self.folder = folder
         containers = [
-            {"name": "a"}, {"name": "b", "dependencies": ["a"]}, {"name": "c", "dependencies": ["b"]},
-        ]  # fmt: skip
+            {"name": "a"},
+            {"name": "b", "dependencies": ["a"]},
+            {"name": "c", "dependencies": ["b"]},
+        ]
         (folder / "template").write_text(json.dumps({"containerSet": {"containers": containers}}))
 
     def start(self, name: str, *words: object, **env: str) -> Running:

@@ -16,7 +16,9 @@ def test_the_status_of_the_program_is_passed_on(supervisor: Form, whom: str) -> 
         assert supervisor.run("--signal-to", whom, "sh", "-c", f"exit {status}") == (status, "", "")
 
 
-def test_a_program_that_dies_of_a_signal_gives_128_plus_its_number(supervisor: Form, place: str) -> None:
+def test_a_program_that_dies_of_a_signal_gives_128_plus_its_number(
+    supervisor: Form, place: str
+) -> None:
     for name in ("TERM", "HUP", "QUIT", "KILL", "ABRT"):
         status = supervisor.run("sh", "-c", f"ulimit -c 0; kill -{name} $$", place=place)[0]
         assert status == 128 + signal.Signals[f"SIG{name}"]
@@ -51,7 +53,9 @@ def test_a_program_that_cannot_be_executed_is_126(supervisor: Form, tmp_path: Pa
         assert errors == f"supervisor: cannot start '{program}': Permission denied\n"
 
 
-def test_a_script_without_an_interpreter_line_is_given_to_the_shell(supervisor: Form, tmp_path: Path) -> None:
+def test_a_script_without_an_interpreter_line_is_given_to_the_shell(
+    supervisor: Form, tmp_path: Path
+) -> None:
     script = tmp_path / "script"
     script.write_text("exit 9\n")
     script.chmod(0o755)
@@ -69,9 +73,15 @@ def test_a_script_without_an_interpreter_line_is_given_to_the_shell(supervisor: 
         (("--grace-period", "soon", "true"), "'soon' is no duration"),
         (("--grace-period", "-5", "true"), "'-5' is no duration"),
         (("--timeout", "-1s", "true"), "'-1s' is no duration"),
-        (("--margin", "9", "--grace-period", "5", "true"), "leaves nothing of a grace period of 5 s"),
+        (
+            ("--margin", "9", "--grace-period", "5", "true"),
+            "leaves nothing of a grace period of 5 s",
+        ),
         (("--escalate", "TERM:20s,INT:20s,KILL", "true"), "take 40 s of a grace period of 30 s"),
-        (("--after", "db:sometimes", "true"), "'sometimes' is none of started, ready, success, exited"),
+        (
+            ("--after", "db:sometimes", "true"),
+            "'sometimes' is none of started, ready, success, exited",
+        ),
         (("--after", "https://x/", "true"), "TLS is not spoken here"),
         (("--name", "../x", "true"), "'../x' is no name"),
         (("--watchdog", "5", "true"), "needs --notify"),
@@ -87,7 +97,9 @@ def test_a_wrong_command_line_is_64_and_says_what_is_wrong(
     assert message in errors
 
 
-@pytest.mark.parametrize("spec", ["", ":", "TERM", "TERM::QUIT", "x:1", "65:1", "1:65", "0:1", "KILL:1", "1:2:3"])
+@pytest.mark.parametrize(
+    "spec", ["", ":", "TERM", "TERM::QUIT", "x:1", "65:1", "1:65", "0:1", "KILL:1", "1:2:3"]
+)
 def test_a_rewrite_that_is_none_is_64(supervisor: Form, spec: str) -> None:
     assert supervisor.run("--rewrite", spec, "true")[0] == 64
 

@@ -30,25 +30,51 @@ def empty_root(executable: Path, tmp_path: Path) -> Path:
 
 def chrooted(root: Path, *words: str, prefix: tuple[str, ...] = ()) -> tuple[int, str, str]:
     done = subprocess.run(
-        [*prefix, "/usr/sbin/chroot", root, "/supervisor", *words], capture_output=True, text=True, check=False, env={}
+        [*prefix, "/usr/sbin/chroot", root, "/supervisor", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={},
     )
     return done.returncode, done.stdout, done.stderr
 
 
 def test_the_executable_needs_nothing_but_itself(empty_root: Path) -> None:
-    assert chrooted(empty_root, "/busybox", "sh", "-c", "echo $$; exit 7", prefix=("/usr/bin/unshare", "-pf")) == (
-        7, "2\n", "",
-    )  # fmt: skip
+    assert chrooted(
+        empty_root, "/busybox", "sh", "-c", "echo $$; exit 7", prefix=("/usr/bin/unshare", "-pf")
+    ) == (
+        7,
+        "2\n",
+        "",
+    )
     program = "trap '' TERM; /busybox sleep 30 & kill -TERM 1; wait; wait; wait; /busybox sleep 30"
     status, _, errors = chrooted(
-        empty_root, "--grace-period", "1", "/busybox", "sh", "-c", program, prefix=("/usr/bin/unshare", "-pf")
+        empty_root,
+        "--grace-period",
+        "1",
+        "/busybox",
+        "sh",
+        "-c",
+        program,
+        prefix=("/usr/bin/unshare", "-pf"),
     )
     assert (status, "unknown without /proc" in errors) == (137, True)
     assert chrooted(empty_root, "--help")[0] == 0
 
 
 def test_the_executable_keeps_state_and_resolves_names_in_an_empty_root(empty_root: Path) -> None:
-    words = ("--name", "a", "--state-dir", "/state", "--wait-timeout", "1", "--retry", "1", "--retry-delay", "0")
+    words = (
+        "--name",
+        "a",
+        "--state-dir",
+        "/state",
+        "--wait-timeout",
+        "1",
+        "--retry",
+        "1",
+        "--retry-delay",
+        "0",
+    )
     status, _, errors = chrooted(empty_root, *words, "/busybox", "false")
     assert (status, "retry 1 of 1" in errors) == (1, True)
     assert (empty_root / "state/a/exitcode").read_text() == "1\n"
@@ -69,7 +95,10 @@ def test_it_installs_itself_whole_executable_and_atomically(form: Form, tmp_path
     for old in (b"", b"x" * 20_000_000):
         target.write_bytes(old)
         assert form.run("install", tmp_path)[0] == 0
-        assert hashlib.sha256(target.read_bytes()).digest() == hashlib.sha256(source.read_bytes()).digest()
+        assert (
+            hashlib.sha256(target.read_bytes()).digest()
+            == hashlib.sha256(source.read_bytes()).digest()
+        )
         assert target.stat().st_mode & 0o777 == 0o755
     assert [path.name for path in tmp_path.iterdir()] == ["supervisor"]
     copy = Form(form.name, [*form.argv[:-1], str(target)])
@@ -90,8 +119,12 @@ def test_it_refuses_a_noexec_volume_with_the_reason(form: Form, tmp_path: Path) 
     assert (done.returncode, "is mounted noexec" in done.stderr) == (77, True)
 
 
-def test_the_same_input_gives_the_same_bytes(executable: Path, zipapp: Path, tmp_path: Path) -> None:
-    subprocess.run([sys.executable, BUILD, "--output", tmp_path], check=True, capture_output=True, cwd="/")
+def test_the_same_input_gives_the_same_bytes(
+    executable: Path, zipapp: Path, tmp_path: Path
+) -> None:
+    subprocess.run(
+        [sys.executable, BUILD, "--output", tmp_path], check=True, capture_output=True, cwd="/"
+    )
     for built in (executable, zipapp):
         assert (tmp_path / built.name).read_bytes() == built.read_bytes()
     sums = (tmp_path / "supervisor.sha256").read_text()
@@ -107,7 +140,9 @@ def test_the_zipapp_isolates_itself_and_loses_no_signal(zipapp: Path, tmp_path: 
     (tmp_path / "sitecustomize.py").write_text("print('a stranger in PID 1')")
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
     show = "grep -E 'Sig(Blk|Ign)' /proc/self/status; env | grep -c SUPERVISOR"
-    done = subprocess.run([zipapp, "sh", "-c", show], capture_output=True, text=True, check=False, env=env)
+    done = subprocess.run(
+        [zipapp, "sh", "-c", show], capture_output=True, text=True, check=False, env=env
+    )
     # The stranger is met once, by the interpreter that `#!` starts; never by the one that stays.
     assert done.stdout.count("a stranger") == 1
     assert done.stdout.count("0000000000000000") == 2
@@ -135,5 +170,7 @@ def test_a_stranger_who_imports_us_keeps_his_signals() -> None:
         "print(signal.pthread_sigmask(signal.SIG_BLOCK, []), signal.getsignal(signal.SIGTERM))"
     )
     env = {**os.environ, "PYTHONPATH": str(BUILD.parents[1] / "src")}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env
+    )
     assert done.stdout == "set() 0\n"

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ class Pod:
         self._supervisor = supervisor
         self.state = state
 
-    def start(self, name: str, *words: object, **settings: object) -> Running:
+    def start(self, name: str, *words: object, **settings: Any) -> Running:
         return self._supervisor.start("--name", name, "--state-dir", self.state, *words, **settings)
 
     def until(self, name: str, **fields: object) -> None:
@@ -45,7 +46,9 @@ def test_a_container_starts_after_the_one_it_names(pod: Pod, tmp_path: Path) -> 
     assert log.read_text() == "db\nweb\n"
 
 
-def test_success_is_waited_for_and_a_failure_is_passed_down_the_chain(pod: Pod, tmp_path: Path) -> None:
+def test_success_is_waited_for_and_a_failure_is_passed_down_the_chain(
+    pod: Pod, tmp_path: Path
+) -> None:
     second = pod.start("second", "--after", "first:success", "--post-file", tmp_path / "2", "true")
     third = pod.start("third", "--after", "second:success", "--post-file", tmp_path / "3", "true")
     cleaner = pod.start("cleaner", "--after", "second:exited", "echo", "cleaned")
@@ -63,7 +66,9 @@ def test_success_is_waited_for_and_a_failure_is_passed_down_the_chain(pod: Pod, 
 
 def test_readiness_is_waited_for(pod: Pod, tmp_path: Path) -> None:
     flag, ready = tmp_path / "flag", tmp_path / "ready"
-    db = pod.start("db", "--ready-when", f"file:{flag}", "--ready-file", ready, *WITNESS).until("ready")
+    db = pod.start("db", "--ready-when", f"file:{flag}", "--ready-file", ready, *WITNESS).until(
+        "ready"
+    )
     web = pod.start("web", "--after", "db:ready", "echo", "web")
     time.sleep(0.3)
     assert web.process.poll() is None
@@ -132,7 +137,10 @@ def test_a_status_from_before_the_machine_restarted_is_not_believed(pod: Pod) ->
 def test_two_containers_cannot_have_one_name(pod: Pod) -> None:
     first = pod.start("db", *WITNESS).until("ready")
     status, _, errors = pod.start("db", "true").finish()
-    assert (status, "another container of this pod runs under the name 'db'" in errors) == (76, True)
+    assert (status, "another container of this pod runs under the name 'db'" in errors) == (
+        76,
+        True,
+    )
     first.send(signal.SIGTERM)
     assert first.status() == 0
 
@@ -158,12 +166,18 @@ def test_a_wait_that_times_out_fails_or_starts_all_the_same(supervisor: Form) ->
 
 
 def test_ports_urls_and_files_are_waited_for(supervisor: Form, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as tcp, socket.create_server(("127.0.0.1", 0)) as http:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as tcp,
+        socket.create_server(("127.0.0.1", 0)) as http,
+    ):
         words = [
-            "--after", f"tcp://127.0.0.1:{tcp.getsockname()[1]}",
-            "--after", f"http://localhost:{http.getsockname()[1]}/ready",
-            "--after", f"file:{tmp_path / 'file'}:content",
-        ]  # fmt: skip
+            "--after",
+            f"tcp://127.0.0.1:{tcp.getsockname()[1]}",
+            "--after",
+            f"http://localhost:{http.getsockname()[1]}/ready",
+            "--after",
+            f"file:{tmp_path / 'file'}:content",
+        ]
 
         def answer() -> None:
             for line in ("HTTP/1.1 503 No", "HTTP/1.0 204 Yes"):

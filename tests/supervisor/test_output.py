@@ -1,6 +1,5 @@
 """A copy of the output loses nothing, and costs the program nothing but the copy."""
 
-import os
 import subprocess
 import time
 from pathlib import Path
@@ -15,7 +14,15 @@ pytestmark = pytest.mark.process
 def test_stdout_and_stderr_are_copied_and_still_arrive(supervisor: Form, tmp_path: Path) -> None:
     out, errors = tmp_path / "a/b/out", tmp_path / "err"
     errors.write_text("before\n")
-    words = ("--stdout-path", out, "--stderr-path", errors, "sh", "-c", "echo one; echo two >&2; exit 3")
+    words = (
+        "--stdout-path",
+        out,
+        "--stderr-path",
+        errors,
+        "sh",
+        "-c",
+        "echo one; echo two >&2; exit 3",
+    )
     assert supervisor.run(*words) == (3, "one\n", "two\n")
     assert out.read_text() == "one\n"
     assert errors.read_text() == "before\ntwo\n"
@@ -56,7 +63,7 @@ def test_a_copy_that_cannot_be_written_costs_only_itself(supervisor: Form, tmp_p
     assert "output goes on without a copy" in errors
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_a_full_volume_ends_the_copy_and_not_the_output(supervisor: Form) -> None:
     status, out, errors = supervisor.run("--stdout-path", "/dev/full", "echo", "said")
     assert (status, out) == (0, "said\n")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.supervisor.running import ORPHANS, PYTHON, Form, wait_until
+from tests.supervisor.running import ORPHANS, PYTHON, Form, Running, wait_until
 
 pytestmark = pytest.mark.process
 
@@ -27,7 +27,9 @@ def test_a_thousand_orphans_are_reaped(supervisor: Form, place: str) -> None:
     assert running.status() == 7
 
 
-def test_the_program_and_its_orphans_may_end_in_the_same_instant(supervisor: Form, place: str) -> None:
+def test_the_program_and_its_orphans_may_end_in_the_same_instant(
+    supervisor: Form, place: str
+) -> None:
     """Fifty ends leave one SIGCHLD. As a group they get their KILL together."""
     program = (
         "import os, signal, sys, time\n"
@@ -59,11 +61,11 @@ def test_reaped_orphans_are_named_only_on_request(supervisor: Form) -> None:
 def test_nothing_wakes_up_while_nothing_is_awaited(supervisor: Form, state: Path) -> None:
     """Also with a neighbour whose end is awaited: its lock wakes us, not a clock."""
     other = supervisor.start("--name", "other", "--state-dir", state, "sleep", "30")
-    wait_until(lambda: (state / "other" / "status.json").exists())
+    wait_until((state / "other" / "status.json").exists)
     words = ("--name", "me", "--state-dir", state, "--until", "other", "sleep", "30")
     for options in ((), words[:-2]):
         running = supervisor.start(*options, "sleep", "30")
-        wait_until(lambda running=running: len(running.children()) == 1 + bool(options))
+        _await_children(running, 2 if options else 1)
         time.sleep(0.3)
         pids = [running.pid, *running.children()]
         before = [_switches(pid) for pid in pids]
@@ -73,6 +75,10 @@ def test_nothing_wakes_up_while_nothing_is_awaited(supervisor: Form, state: Path
         assert running.status() == 143
     other.send(15)
     assert other.status() == 143
+
+
+def _await_children(running: Running, count: int) -> None:
+    wait_until(lambda: len(running.children()) == count)
 
 
 def _switches(pid: int) -> str:

@@ -42,14 +42,20 @@ def test_the_escalation_is_taken_step_by_step(supervisor: Form) -> None:
     status, out, _ = running.finish()
     assert status == 0
     assert [line for line in out.splitlines() if line != "SIGCONT"] == [
-        "ready", "SIGHUP", "SIGUSR1", "SIGQUIT", "clean",
-    ]  # fmt: skip
+        "ready",
+        "SIGHUP",
+        "SIGUSR1",
+        "SIGQUIT",
+        "clean",
+    ]
 
 
 def test_a_grandchild_finishes_its_cleanup_before_we_leave(supervisor: Form, place: str) -> None:
     for whom in ("main", "group", "tree"):
         program = f"{' '.join(WITNESS)} TERM 0.5 & wait"
-        running = supervisor.start("--signal-to", whom, "sh", "-c", program, place=place).until("ready")
+        running = supervisor.start("--signal-to", whom, "sh", "-c", program, place=place).until(
+            "ready"
+        )
         running.send(signal.SIGTERM)
         status, out, _ = running.finish()
         assert status == 143
@@ -61,7 +67,7 @@ def test_what_left_the_session_is_found_and_stopped(supervisor: Form, place: str
     program = f"setsid {' '.join(WITNESS)} TERM 0.2 & sleep 0.3; exit 5"
     status, out, _ = supervisor.run("sh", "-c", program, place=place)
     assert status == 5
-    assert out.endswith("SIGTERM\nSIGCONT\nclean\n") or out.endswith("SIGTERM\nclean\n")
+    assert out.endswith(("SIGTERM\nSIGCONT\nclean\n", "SIGTERM\nclean\n"))
 
 
 def test_what_left_the_session_and_ignores_term_is_killed(supervisor: Form, place: str) -> None:
@@ -102,11 +108,9 @@ def test_it_leaves_at_once_when_the_last_process_is_gone(supervisor: Form, place
 def test_a_second_request_joins_unless_it_is_told_to_hurry(
     supervisor: Form, policy: str, longest: float
 ) -> None:
-    words = ("--second-signal", policy, "--escalate", "TERM:20s,KILL", "--grace-period", "2.5")
-    if policy != "join":
-        words = (*words[:-1], "30")
-    else:
-        words = ("--second-signal", policy, "--grace-period", "2.5")
+    words = ["--second-signal", policy, "--grace-period", "2.5" if policy == "join" else "30"]
+    if policy == "escalate":
+        words += ["--escalate", "TERM:20s,KILL"]
     running = supervisor.start(*words, *DEAF).until("ready")
     began = time.monotonic()
     running.send(signal.SIGTERM)
@@ -134,7 +138,9 @@ def test_a_command_runs_before_the_stop_and_its_failure_stops_nothing(
 
 def test_a_command_may_stand_for_the_signal(supervisor: Form, tmp_path: Path) -> None:
     quit_ = tmp_path / "quit"
-    program = f"echo ready; trap 'echo TERM' TERM; while ! [ -e {quit_} ]; do sleep 0.02; done; exit 6"
+    program = (
+        f"echo ready; trap 'echo TERM' TERM; while ! [ -e {quit_} ]; do sleep 0.02; done; exit 6"
+    )
     running = supervisor.start("--stop-with", f"touch {quit_}", "sh", "-c", program).until("ready")
     running.send(signal.SIGTERM)
     assert running.finish()[:2] == (6, "ready\n")
@@ -189,7 +195,9 @@ def test_the_stop_hook_draws_from_the_same_purse_and_waits(supervisor: Form, sta
     assert "stop" in asked[0]["by"]
 
 
-def test_the_stop_hook_in_the_same_container_sees_its_success(supervisor: Form, state: Path) -> None:
+def test_the_stop_hook_in_the_same_container_sees_its_success(
+    supervisor: Form, state: Path
+) -> None:
     """PID 1 takes everyone with it when it leaves: it leaves the hook the moment to return."""
     for words in (("--name", "app", "--state-dir", str(state)), ()):
         running = supervisor.start(*words, *WITNESS, "TERM", "0.2", place="pid 1").until("ready")
@@ -216,7 +224,7 @@ def test_a_run_that_takes_too_long_is_stopped_with_its_own_status(supervisor: Fo
 
 def test_nobody_is_left_alive(supervisor: Form, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    inner = f"trap \"\" TERM; echo $$ >> {pids}; sleep 30; sleep 30"
+    inner = f'trap "" TERM; echo $$ >> {pids}; sleep 30; sleep 30'
     program = f"for i in 1 2 3; do setsid sh -c '{inner}' & done; sleep 0.3; exit 1"
     assert supervisor.run("--grace-period", "1", "sh", "-c", program)[0] == 1
     assert len(pids.read_text().split()) == 3

@@ -80,7 +80,9 @@ def test_an_interactive_shell_has_job_control(supervisor: Form) -> None:
 
 
 def test_a_session_of_its_own_keeps_the_terminal_and_hears_no_hang_up(supervisor: Form) -> None:
-    program = "echo ready; trap 'echo HUP' HUP; ps -o sid= -p $$ | tr -d ' '; echo pid $$; read x; exit 5"
+    program = (
+        "echo ready; trap 'echo HUP' HUP; ps -o sid= -p $$ | tr -d ' '; echo pid $$; read x; exit 5"
+    )
     terminal = Terminal([*supervisor.argv, "--session", "sh", "-c", program]).until("pid ")
     time.sleep(0.1)
     terminal.write("x\n")
@@ -94,7 +96,7 @@ def test_our_directory_is_the_root_and_the_programs_is_the_callers(
 ) -> None:
     running = supervisor.start("sh", "-c", "pwd; echo ready; sleep 5", cwd=tmp_path).until("ready")
     assert running.out.decode().splitlines()[0] == str(tmp_path)
-    wait_until(lambda: os.readlink(f"/proc/{running.pid}/cwd") == "/")
+    wait_until(lambda: str(Path(f"/proc/{running.pid}/cwd").readlink()) == "/")
     running.send(15)
     assert running.status() == 143
 

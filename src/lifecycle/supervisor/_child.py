@@ -2,7 +2,7 @@
 
 from ._errors import reason, write_line
 from ._native import STATIC, die_with_parent
-from ._signals import HUP, CONT, KILL
+from ._signals import CONT, HUP, KILL
 from ._statuses import NOT_EXECUTABLE, NOT_FOUND
 from ._system import TYPE_CHECKING, posix, signal
 
@@ -96,7 +96,7 @@ def start(command: list[str], environment: dict[str, str], launch: Launch) -> in
                 environment["WATCHDOG_PID"] = str(posix.getpid())
             status, failure = exec_program(command, environment)
             write_line(f"cannot start {command[0]!r}: {reason(failure)}")
-        except BaseException as failure:  # noqa: BLE001 - whatever it is, two supervisors must not come out of one
+        except BaseException as failure:
             write_line(f"cannot start {command[0]!r}: {failure}")
             status = NOT_EXECUTABLE
         finally:
@@ -151,7 +151,7 @@ def _give_up_terminal() -> bool:
     """A new session can only take a terminal that no other session holds. The kernel answers with HUP and CONT."""
     if not posix.isatty(0):
         return False
-    from fcntl import ioctl  # noqa: PLC0415 - for terminals only
+    from fcntl import ioctl
 
     try:
         ioctl(0, TERMINAL_LOST)
@@ -165,7 +165,7 @@ def _give_up_terminal() -> bool:
 
 
 def _take_terminal() -> None:
-    from fcntl import ioctl  # noqa: PLC0415 - for terminals only
+    from fcntl import ioctl
 
     try:
         ioctl(0, TERMINAL_TAKEN, 0)
@@ -194,7 +194,7 @@ def fork_worker(work: "Callable[[], int]", *, closing: "tuple[int, ...]" = ()) -
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         status = work()
-    except BaseException as failure:  # noqa: BLE001 - as above
+    except BaseException as failure:
         write_line(f"{type(failure).__name__}: {failure}")
     finally:
         posix._exit(status)

@@ -43,16 +43,16 @@ def choose(words: list[str], variables: dict[str, str]) -> "tuple[Settings, Dial
     """
     first = words[0] if words else ""
     if first == "emissary":
-        from ._argo import Argo  # noqa: PLC0415 - one of three, seldom
+        from ._argo import Argo
 
         return _built(Argo, words[1:], variables)
     if first.startswith("-") and first not in ("-", "--"):
-        from ._tekton import Tekton, is_meant  # noqa: PLC0415
+        from ._tekton import Tekton, is_meant
 
         if is_meant(words):
             return _built(Tekton, words, variables)
     if "KUBEXIT_NAME" in variables and not first.startswith("-"):
-        from ._kubexit import Kubexit  # noqa: PLC0415
+        from ._kubexit import Kubexit
 
         return _built(Kubexit, words, variables)
     return parse(words, variables), Dialect()

@@ -14,27 +14,31 @@ SUBCOMMANDS = ("--help", "-h", "--version", "install", "trigger", "stop", "wait"
 def main() -> None:
     """Never returns: the process ends here, without the interpreter's own farewell."""
     # From here on a signal waits for us, instead of ending us or (as PID 1) getting lost.
-    mask = {int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())}
+    mask = {
+        int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    }
     if STATIC:
         mask = set(original_mask())  # There they are blocked even before the interpreter starts.
     status = 70
     try:
         status = begin(sys.argv[1:], environment(), mask)
-    except BaseException as failure:  # noqa: BLE001 - PID 1 answers for everything
-        from ._errors import write_line  # noqa: PLC0415
+    except BaseException as failure:
+        from ._errors import write_line
 
         trail = []
         trace = failure.__traceback__
         while trace is not None:
             trail.append(f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}")
             trace = trace.tb_next
-        write_line(f"a defect of the supervisor: {type(failure).__name__}: {failure} (at {' '.join(trail)})")
+        write_line(
+            f"a defect of the supervisor: {type(failure).__name__}: {failure} (at {' '.join(trail)})"
+        )
     # Through `os` where somebody imported it: a tool that measures us may have replaced it there.
     sys.modules.get("os", posix)._exit(status)
 
 
 def begin(words: list[str], variables: dict[str, str], mask: "set[int]") -> int:
-    from ._errors import SupervisorError, write_line  # noqa: PLC0415 - the signals come first
+    from ._errors import SupervisorError, write_line
 
     try:
         return dispatch(words, variables, mask)
@@ -47,17 +51,17 @@ def dispatch(words: list[str], variables: dict[str, str], mask: "set[int]") -> i
     if MASK_VARIABLE in variables:
         mask = {int(number) for number in variables.pop(MASK_VARIABLE).split(",") if number}
     if words and words[0] in SUBCOMMANDS:
-        from . import _subcommands  # noqa: PLC0415 - not needed to run a program
+        from . import _subcommands
 
         return _subcommands.run(words, variables, mask)
     if words and words[0] in TEKTON_SUBCOMMANDS:
-        from ._tekton import subcommand  # noqa: PLC0415 - as above
+        from ._tekton import subcommand
 
         status = subcommand(words)
         if status is not None:
             return status
-    from ._dialect import choose  # noqa: PLC0415 - the signals come first
-    from ._supervise import Supervision  # noqa: PLC0415
+    from ._dialect import choose
+    from ._supervise import Supervision
 
     settings, dialect = choose(words, variables)
     return Supervision(settings, dialect, variables, mask).run()

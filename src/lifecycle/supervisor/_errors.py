@@ -46,7 +46,7 @@ class Voice:
 
 def write_line(message: str, descriptor: int = 2) -> None:
     line = f"supervisor: {message}\n".encode("utf-8", "backslashreplace")
-    try:  # noqa: SIM105 - contextlib is one more import, paid at every start
+    try:
         # In one write, so that the program's own lines do not end up in the middle of it.
         posix.write(descriptor, line)
     except OSError:

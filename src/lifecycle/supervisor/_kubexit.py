@@ -35,7 +35,9 @@ class Kubexit(Dialect):
         self._born = ""
         settings.name = name
         settings.state_dir = _markers.absolute(f"{graveyard}/{STATE}")
-        settings.after = [_specs.condition(f"{dep}:ready") for dep in _list(variables, "BIRTH_DEPS")]
+        settings.after = [
+            _specs.condition(f"{dep}:ready") for dep in _list(variables, "BIRTH_DEPS")
+        ]
         settings.until = [_specs.until(dep) for dep in _list(variables, "DEATH_DEPS")]
         settings.grace_period = _specs.seconds(variables.get("KUBEXIT_GRACE_PERIOD") or "30s")
         if settings.after:
@@ -58,7 +60,9 @@ class Kubexit(Dialect):
 
 
 def _list(variables: dict[str, str], name: str) -> list[str]:
-    return [word.strip() for word in variables.get(f"KUBEXIT_{name}", "").split(",") if word.strip()]
+    return [
+        word.strip() for word in variables.get(f"KUBEXIT_{name}", "").split(",") if word.strip()
+    ]
 
 
 def _now() -> str:

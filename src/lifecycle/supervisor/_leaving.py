@@ -45,7 +45,7 @@ class Leaving:
 
     def _show_that_we_live(self, path: str) -> None:
         """Locked before it is there: whoever finds it unlocked knows that its holder is dead."""
-        from fcntl import LOCK_EX, flock  # noqa: PLC0415 - only where markers are written
+        from fcntl import LOCK_EX, flock
 
         aside = f"{path}.{posix.getpid()}"
         try:
@@ -109,7 +109,9 @@ class Leaving:
             run.record.note(
                 stop=stopping.reason or "the program left processes behind",
                 grace=settings.grace_period,
-                used=round(max(0.0, settings.grace_period - stopping.margin - stopping.remaining()), 3),
+                used=round(
+                    max(0.0, settings.grace_period - stopping.margin - stopping.remaining()), 3
+                ),
             )
         try:
             run.dialect.ended(run, status)

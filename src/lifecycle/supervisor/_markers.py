@@ -72,7 +72,7 @@ def is_folder(path: str) -> bool:
 
 
 def remove(path: str) -> None:
-    try:  # noqa: SIM105 - contextlib is one more import, paid at every start
+    try:
         posix.unlink(path)
     except (OSError, ValueError):
         pass

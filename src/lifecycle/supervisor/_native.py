@@ -15,19 +15,18 @@ if TYPE_CHECKING:
     def prctl(option: int, value: int) -> int: ...
     def original_mask() -> set[int]: ...
 
+elif STATIC:
+    from _supervisor import original_mask, prctl
 else:
-    if STATIC:
-        from _supervisor import original_mask, prctl
-    else:
 
-        def original_mask():
-            return set()
+    def original_mask() -> set[int]:
+        return set()
 
-        def prctl(option: int, value: int) -> int:
-            import _ctypes
+    def prctl(option: int, value: int) -> int:
+        import _ctypes
 
-            address = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")
-            return _ctypes.call_function(address, (option, value, 0, 0, 0))
+        address = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")
+        return _ctypes.call_function(address, (option, value, 0, 0, 0))
 
 
 # From <linux/prctl.h>.

@@ -53,7 +53,9 @@ def request(method: str, url: str, timeout: float) -> int:
         raise OSError(f"{url!r} has no port number")
     connection = connect(host.strip("[]"), int(port), timeout)
     try:
-        head = f"{method} {slash + path or '/'} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n"
+        head = (
+            f"{method} {slash + path or '/'} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n"
+        )
         length = "Content-Length: 0\r\n" if method == "POST" else ""
         connection.sendall((head + "User-Agent: supervisor\r\n" + length + "\r\n").encode())
         answer = b""

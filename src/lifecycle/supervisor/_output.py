@@ -75,15 +75,18 @@ class Tees:
         if not open_tees:
             return
 
-
         def hurry_all() -> None:
             for tee in open_tees:
                 tee.hurry()
 
         hurry = self._loop.call_after(self._pipe_timeout, hurry_all)
         over: list[bool] = []
-        end = None if until is None else self._loop.call_at(
-            max(until, monotonic() + self._pipe_timeout), lambda: over.append(True)
+        end = (
+            None
+            if until is None
+            else self._loop.call_at(
+                max(until, monotonic() + self._pipe_timeout), lambda: over.append(True)
+            )
         )
         self._loop.run(lambda: bool(over) or all(tee.ended for tee in open_tees))
         self._loop.cancel(hurry)

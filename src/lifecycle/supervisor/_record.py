@@ -102,7 +102,7 @@ def leave_message(path: str, text: str) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    from ._system import posix  # noqa: PLC0415 - next to its only use
+    from ._system import posix
 
     descriptor = posix.open(path, posix.O_WRONLY | posix.O_APPEND | posix.O_CLOEXEC)
     try:

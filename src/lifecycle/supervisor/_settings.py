@@ -101,7 +101,9 @@ class Settings:
                 f"{self.grace_period:g} s: set --grace-period above {waited:g}, or shorten one"
             )
         if self.on_error == "continue" and self.always_zero:
-            raise UsageError("--on-error continue and --always-zero answer the same question: give one")
+            raise UsageError(
+                "--on-error continue and --always-zero answer the same question: give one"
+            )
         if self.watchdog and not self.notify:
             raise UsageError("--watchdog listens for WATCHDOG=1: it needs --notify")
         if not self.command:

@@ -48,7 +48,9 @@ def number_of(text: str) -> int:
             number = NUMBERS[base] + sign * int(offset)
             if NUMBERS["RTMIN"] <= number <= NUMBERS["RTMAX"]:
                 return number
-    raise UsageError(f"{text!r} is no signal: give a name such as TERM, or a number from 1 to {LAST}")
+    raise UsageError(
+        f"{text!r} is no signal: give a name such as TERM, or a number from 1 to {LAST}"
+    )
 
 
 def name_of(number: int) -> str:

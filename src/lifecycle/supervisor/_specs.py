@@ -46,7 +46,9 @@ def rewrite(text: str) -> tuple[int, int]:
     """`TERM:QUIT`, `15:3`; `HUP:0` or `HUP:drop` lets the signal disappear."""
     before, colon, after = text.partition(":")
     if not (before and colon and after) or ":" in after:
-        raise UsageError(f"{text!r} is no rewrite: write FROM:TO, such as TERM:QUIT, or HUP:0 to drop it")
+        raise UsageError(
+            f"{text!r} is no rewrite: write FROM:TO, such as TERM:QUIT, or HUP:0 to drop it"
+        )
     return catchable(before), DROPPED if after in ("0", "drop") else number_of(after)
 
 
@@ -116,14 +118,16 @@ def text(word: str) -> str:
 def name(word: str) -> str:
     """A container's name: it becomes a folder."""
     if not word or word in (".", "..") or "/" in word or "\0" in word or len(word) > LAST * 2:
-        raise UsageError(f"{word!r} is no name: letters, digits and dashes, as in the pod's manifest")
+        raise UsageError(
+            f"{word!r} is no name: letters, digits and dashes, as in the pod's manifest"
+        )
     return word
 
 
 def command(line: str) -> tuple[str, ...]:
     """A URL, a JSON list, or words with shell quotes; no shell is needed, and none is used."""
     if line.startswith("["):
-        from . import _json  # noqa: PLC0415 - rarely needed, and paid at every start
+        from . import _json
 
         try:
             words = _json.read(line)
@@ -183,7 +187,9 @@ def condition(word: str, default: str = "started") -> Condition:
     if word.startswith("http://"):
         return Condition(word, "http", text(word))
     if word.startswith("https://"):
-        raise UsageError(f"{word!r}: TLS is not spoken here; wait for the port with tcp://host:port")
+        raise UsageError(
+            f"{word!r}: TLS is not spoken here; wait for the port with tcp://host:port"
+        )
     if word.startswith("tcp://"):
         host, colon, port = word[6:].rpartition(":")
         if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port) < 65536):

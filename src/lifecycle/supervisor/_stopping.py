@@ -31,7 +31,9 @@ KILL_PERIOD = 0.02
 def margin_of(settings: Settings) -> float:
     if settings.margin is not None:
         return settings.margin
-    return min(max(SMALLEST_MARGIN, MARGIN_SHARE * settings.grace_period), settings.grace_period / 2)
+    return min(
+        max(SMALLEST_MARGIN, MARGIN_SHARE * settings.grace_period), settings.grace_period / 2
+    )
 
 
 class _Send:

@@ -21,7 +21,9 @@ POLL_PERIOD = 0.01
 class Call:
     """The words after a subcommand: its options, its arguments, and a command after `--`."""
 
-    def __init__(self, words: list[str], variables: dict[str, str], allowed: tuple[str, ...]) -> None:
+    def __init__(
+        self, words: list[str], variables: dict[str, str], allowed: tuple[str, ...]
+    ) -> None:
         self.variables = variables
         self.command: list[str] = []
         if "--" in words:
@@ -36,7 +38,9 @@ class Call:
                 self.arguments.append(word)
                 continue
             if name not in allowed:
-                raise UsageError(f"unknown option {name!r}: allowed are {', '.join(allowed) or 'none'}")
+                raise UsageError(
+                    f"unknown option {name!r}: allowed are {', '.join(allowed) or 'none'}"
+                )
             if not equals:
                 value = next(remaining, "")
             if not value:
@@ -97,8 +101,8 @@ def trigger(call: Call) -> int:
 
 
 def _exec(call: Call) -> None:
-    from ._child import exec_program  # noqa: PLC0415
-    from ._settings import remaining_environment  # noqa: PLC0415
+    from ._child import exec_program
+    from ._settings import remaining_environment
 
     status, failure = exec_program(call.command, remaining_environment(call.variables))
     write_line(f"cannot start {call.command[0]!r}: {reason(failure)}")
@@ -176,7 +180,6 @@ def status(call: Call) -> int:
         ended = f" with {code}" if phase == ENDED else ""
         _markers.write_all(1, f"{name}: {phase or 'not started'}{ended}{ready}\n".encode())
     return 0
-
 
 
 SUBCOMMANDS: "dict[str, tuple[Callable[[Call], int], tuple[str, ...]]]" = {

@@ -80,7 +80,7 @@ class Supervision:
             self.stopping.hold = self._hold
 
     def _notifications(self) -> "Notifications":
-        from ._notify import Notifications  # noqa: PLC0415 - sockets, only where asked for
+        from ._notify import Notifications
 
         served = Notifications(
             self.settings, self.loop, self.voice, self.published, self.stopping, self._starved
@@ -273,9 +273,7 @@ class Supervision:
         self.verdict = CANCELLED
         self.ask_to_stop(why)
 
-    def ask_to_stop(
-        self, why: str, *, sent: Sent | None = None, number: int = TERM
-    ) -> None:
+    def ask_to_stop(self, why: str, *, sent: Sent | None = None, number: int = TERM) -> None:
         number = sent.number if sent is not None else number
         if self.program.running:
             self.stopping.request(why, sent, number)
@@ -295,9 +293,7 @@ class Supervision:
         if state is None:
             go_on()
             return
-        self.loop.ask(
-            lambda: wait_for_dependents(state.base, state.name), lambda answer: go_on()
-        )
+        self.loop.ask(lambda: wait_for_dependents(state.base, state.name), lambda answer: go_on())
 
     def _stop_began(self) -> None:
         self.published.no_longer_ready()

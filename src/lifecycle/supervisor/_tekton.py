@@ -20,14 +20,28 @@ if TYPE_CHECKING:
     from ._supervise import Supervision
 
 TEXTS = (
-    "entrypoint", "wait_file", "post_file", "termination_path", "results", "step_results", "result_from",
-    "step_metadata_dir", "on_error", "timeout", "stdout_path", "stderr_path", "when_expressions",
+    "entrypoint",
+    "wait_file",
+    "post_file",
+    "termination_path",
+    "results",
+    "step_results",
+    "result_from",
+    "step_metadata_dir",
+    "on_error",
+    "timeout",
+    "stdout_path",
+    "stderr_path",
+    "when_expressions",
     "spire_socket_path",
-)  # fmt: skip
+)
 FLAGS = (
-    "wait_file_content", "breakpoint_on_failure", "debug_before_step", "compress_termination_message",
+    "wait_file_content",
+    "breakpoint_on_failure",
+    "debug_before_step",
+    "compress_termination_message",
     "enable_spire",
-)  # fmt: skip
+)
 TERMINATION = "/tekton/termination"
 CANCEL = "/tekton/downward/cancel"
 RESULTS = "/tekton/results"
@@ -83,7 +97,9 @@ class Tekton(Dialect):
     def __init__(self, settings: Settings, words: list[str], variables: dict[str, str]) -> None:
         given, arguments = _flags(words)
         entrypoint = given.get("entrypoint")
-        settings.command = ([entrypoint] if entrypoint else _platform_command(variables)) + arguments
+        settings.command = (
+            [entrypoint] if entrypoint else _platform_command(variables)
+        ) + arguments
         settings.signal_to = "group"
         if given.get("wait_file"):
             settings.wait_file = [given["wait_file"]]
@@ -182,8 +198,12 @@ def _platform_command(variables: dict[str, str]) -> list[str]:
     try:
         commands = _json.read(variables.get("TEKTON_PLATFORM_COMMANDS", ""))
     except ValueError:
-        raise UsageError("neither -entrypoint nor TEKTON_PLATFORM_COMMANDS names a command") from None
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(posix.uname().machine, posix.uname().machine)
+        raise UsageError(
+            "neither -entrypoint nor TEKTON_PLATFORM_COMMANDS names a command"
+        ) from None
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(
+        posix.uname().machine, posix.uname().machine
+    )
     found = commands.get(f"linux/{machine}") if isinstance(commands, dict) else None
     if not isinstance(found, list) or not found:
         raise UsageError(f"TEKTON_PLATFORM_COMMANDS has no command for linux/{machine}")
@@ -218,4 +238,8 @@ def _entry(key: str, value: str, kind: int) -> dict[str, object]:
 
 def _read(names: list[str], folder: str, kind: int) -> list[dict[str, object]]:
     found = ((name, _markers.read(f"{folder}/{name}")) for name in names)
-    return [_entry(name, text.decode("utf-8", "replace"), kind) for name, text in found if text is not None]
+    return [
+        _entry(name, text.decode("utf-8", "replace"), kind)
+        for name, text in found
+        if text is not None
+    ]

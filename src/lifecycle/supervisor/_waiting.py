@@ -96,9 +96,7 @@ class Waiting:
 
     def _remind(self) -> None:
         if self._pending:
-            missing = "; ".join(
-                f"{what}{_no_folder(what)}" for what in self._pending.values()
-            )
+            missing = "; ".join(f"{what}{_no_folder(what)}" for what in self._pending.values())
             self._voice.warn(f"still waiting for {missing}")
             self._loop.call_after(REMINDER, self._remind)
 
