@@ -249,12 +249,12 @@ def test_a_watchdog_that_is_not_fed_bites(supervisor: Form) -> None:
     program = (
         f"{TALK}import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
         "assert os.environ['WATCHDOG_PID'] == str(os.getpid())\n"
-        "for _ in range(6): say('WATCHDOG=1'); time.sleep(0.2)\n"
+        "for _ in range(8): say('WATCHDOG=1'); time.sleep(0.2)\n"
         "os.write(1, b'hangs')\n"
         "time.sleep(30)\n"
     )
     status, out, errors = supervisor.run(
-        "--notify", "--watchdog", "600ms", "python3", "-c", program
+        "--notify", "--watchdog", "1500ms", "python3", "-c", program
     )
     assert (status, out) == (128 + signal.SIGABRT, "hangs")
     assert "did not feed its watchdog" in errors

@@ -65,7 +65,7 @@ def test_tekton_steps_run_one_after_the_other(tekton: Tekton) -> None:
 
 def test_a_failed_tekton_step_skips_its_followers(tekton: Tekton) -> None:
     (tekton.folder / "ready").write_text("READY")
-    steps = [tekton.step(n, "sh", "-c", f"exit {(n and 0) or 3}") for n in (0, 1, 2)]
+    steps = [tekton.step(n, "sh", "-c", f"exit {0 if n else 3}") for n in (0, 1, 2)]
     assert [step.status() for step in steps] == [3, 1, 1]
     assert [tekton.is_posted(n, ".err") for n in (0, 1, 2)] == [True] * 3
     entries = json.loads((tekton.folder / "termination2").read_text())
@@ -175,7 +175,8 @@ def test_a_failed_or_killed_argo_container_fails_its_followers(argo: Argo) -> No
 
 def test_an_argo_container_obeys_its_signal_file_and_pauses(argo: Argo) -> None:
     running = argo.start("a", *WITNESS, ARGO_DEBUG_PAUSE_BEFORE="true")
-    time.sleep(0.3)
+    wait_until(argo.file("a", "status.json").exists)
+    assert running.out == b""
     argo.file("a", "before").touch()
     running.until("ready")
     argo.file("a", "signal").write_text("15")

@@ -52,7 +52,7 @@ def test_the_escalation_is_taken_step_by_step(supervisor: Form) -> None:
 
 def test_a_grandchild_finishes_its_cleanup_before_we_leave(supervisor: Form, place: str) -> None:
     for whom in ("main", "group", "tree"):
-        program = f"{' '.join(WITNESS)} TERM 0.5 & wait"
+        program = f"{' '.join(WITNESS)} TERM 0.2 & wait"
         running = supervisor.start("--signal-to", whom, "sh", "-c", program, place=place).until(
             "ready"
         )

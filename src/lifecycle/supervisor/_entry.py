@@ -11,7 +11,7 @@ TEKTON_SUBCOMMANDS = ("init", "cp", "decode-script")
 SUBCOMMANDS = ("--help", "-h", "--version", "install", "trigger", "stop", "wait", "status")
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     """Never returns: the process ends here, without the interpreter's own farewell."""
     # From here on a signal waits for us, instead of ending us or (as PID 1) getting lost.
     mask = {
@@ -21,7 +21,7 @@ def main() -> None:
         mask = set(original_mask())  # There they are blocked even before the interpreter starts.
     status = 70
     try:
-        status = begin(sys.argv[1:], environment(), mask)
+        status = begin(sys.argv[1:] if words is None else words, environment(), mask)
     except BaseException as failure:
         from ._errors import write_line
 
