@@ -14,12 +14,13 @@ from tests.supervisor.running import ROOT, Form, is_namespace_allowed
 
 BUILD = ROOT / "supervisor" / "build.py"
 STATIC_TOOLS = ("gcc", "strip", "/usr/bin/python3.11")
-FORMS = ("module", "zipapp", "static")
+# The executable brings its own Python along: once is enough, and with the one that it is made of.
+FORMS = ("module", "zipapp", "static") if sys.version_info[:2] == (3, 11) else ("module", "zipapp")
 
 
-def fingerprint() -> str:
-    """Of everything that the built files are made of: they are built once for each version of it."""
-    digest = hashlib.sha256(sys.version.encode())
+def fingerprint(made_with: str) -> str:
+    """Of everything that a built file is made of: it is built once for each version of that."""
+    digest = hashlib.sha256(made_with.encode())
     for path in sorted(
         [*(ROOT / "supervisor").iterdir(), *(ROOT / "src/lifecycle/supervisor").glob("*.py")]
     ):
@@ -28,8 +29,8 @@ def fingerprint() -> str:
     return digest.hexdigest()[:16]
 
 
-def built(name: str, *options: str) -> Path:
-    folder = ROOT / "build" / "supervisor" / fingerprint()
+def built(name: str, *options: str, made_with: str = "") -> Path:
+    folder = ROOT / "build" / "supervisor" / fingerprint(made_with)
     target = folder / name
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -44,7 +45,7 @@ def built(name: str, *options: str) -> Path:
 
 @pytest.fixture(scope="session")
 def zipapp() -> Path:
-    return built("supervisor.pyz", "--zipapp")
+    return built("supervisor.pyz", "--zipapp", made_with=sys.version)
 
 
 @pytest.fixture(scope="session")

@@ -169,7 +169,8 @@ def look_at(base: str, name: str) -> Neighbour:
         if alive is None:
             return _without_lock(folder)
         status = _read_status(folder)
-        if status and status.get("boot") != boot():
+        # Where one of us has no /proc, nobody can tell: then it counts.
+        if status and status.get("boot") and boot() and status.get("boot") != boot():
             status = None
         return Neighbour(status, alive=alive)
     finally:
