@@ -177,6 +177,13 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session
+def wrapped(session: nox.Session) -> None:
+    """A pod's life around a program that nobody can change, in a root with nothing but busybox and two files."""
+    install_packages(session, *STATIC_PACKAGES, "busybox-static")
+    session.run("python", "examples/supervisor/demo.py")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """What it costs."""
     install_packages(session, *STATIC_PACKAGES, *PEER_PACKAGES)

@@ -90,7 +90,9 @@ class Supervisord(Wrapper):
         )
         process = subprocess.Popen(
             [*self.argv, "--configuration", str(configuration)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         process.stdout = os.fdopen(reading, "rb", 0)
         try:
@@ -184,7 +186,9 @@ def noticing(executable: str, folder: Path) -> float:
     neighbour = subprocess.Popen([*base, "db", "sleep", "30"])
     while not (folder / "db" / "status.json").exists():
         time.sleep(0.01)
-    waiting = subprocess.Popen([*base, "web", "--after", "db:success", "true"], stderr=subprocess.DEVNULL)
+    waiting = subprocess.Popen(
+        [*base, "web", "--after", "db:success", "true"], stderr=subprocess.DEVNULL
+    )
     time.sleep(0.2)
     began = time.perf_counter()
     neighbour.kill()
@@ -244,7 +248,9 @@ def measure(rounds: int) -> dict[str, dict[str, float]]:
                         continue
                     if isinstance(wrapper, Supervisord) and number % SLOW_SHARE:
                         continue  # It takes seconds where the others take milliseconds.
-                    taken.setdefault(wrapper.name, {}).setdefault(name, []).append(function(wrapper))
+                    taken.setdefault(wrapper.name, {}).setdefault(name, []).append(
+                        function(wrapper)
+                    )
         static = str(ROOT / "dist" / "supervisor")
         taken["supervisor, static"]["notice a death ms"] = [
             noticing(static, Path(folder, "state")) for _ in range(max(1, rounds // 3))
@@ -260,13 +266,17 @@ def show(found: dict[str, dict[str, float]]) -> None:
     width = max(map(len, found))
     print(" " * width, *(f"{name:>16.16}" for name in MEASURES))
     for wrapper, rows in found.items():
-        cells = [f"{rows[name]:16.2f}" if name in rows else " " * 15 + "–" for name in MEASURES]
+        cells = [f"{rows[name]:16.2f}" if name in rows else " " * 15 + "-" for name in MEASURES]
         print(f"{wrapper:{width}}", *cells)
     static = found["supervisor, static"]
-    print(f"\nstatic start-up over direct: {static['start ms'] - direct:.1f} ms, and "
-          f"{static['start ms'] / floor:.2f} x python3 -I -S -c pass (aim: 1.25)")
-    print(f"a neighbour's SIGKILL is noticed after {static['notice a death ms']:.1f} ms; "
-          "a poll of 1 s, as Tekton's, takes 500 ms on average where there is something to find")
+    print(
+        f"\nstatic start-up over direct: {static['start ms'] - direct:.1f} ms, and "
+        f"{static['start ms'] / floor:.2f} x python3 -I -S -c pass (aim: 1.25)"
+    )
+    print(
+        f"a neighbour's SIGKILL is noticed after {static['notice a death ms']:.1f} ms; "
+        "a poll of 1 s, as Tekton's, takes 500 ms on average where there is something to find"
+    )
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """A pod's life around a program that nobody can change, in a root that has nothing but busybox and two files.
 
-    python examples/supervisor/demo.py
+    python examples/supervisor/demo.py [EXECUTABLE]
 
 Needs root (for chroot and a PID namespace), busybox-static, and the executable: it is built if it is not there yet.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-EXECUTABLE = ROOT / "dist" / "supervisor"
+EXECUTABLE = Path(sys.argv[1]) if sys.argv[1:] else ROOT / "dist" / "supervisor"
 WRAPPER = "/var/run/wrapper"
 BEGAN = time.monotonic()
 
@@ -49,7 +49,10 @@ def build_root(root: Path) -> None:
     target = f"{WRAPPER}/supervisor"
     subprocess.run(["chroot", root, "/image-supervisor", "install", target], check=True)
     (root / "image-supervisor").unlink()
-    say("init", f"copied itself to {target}: {(root / target.lstrip('/')).stat().st_size / 1e6:.1f} MB")
+    say(
+        "init",
+        f"copied itself to {target}: {(root / target.lstrip('/')).stat().st_size / 1e6:.1f} MB",
+    )
 
 
 def hook(pid: int, root: Path, *words: str) -> int:
@@ -72,10 +75,25 @@ def play(root: Path) -> int:
     inside = 'mount -t proc proc "$1/proc" && exec chroot "$@"'
     container = subprocess.Popen(
         [
-            "unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", inside, "sh",
-            root, f"{WRAPPER}/supervisor", "/random-generator-runner", "--seed", "42",
+            "unshare",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "sh",
+            "-c",
+            inside,
+            "sh",
+            root,
+            f"{WRAPPER}/supervisor",
+            "/random-generator-runner",
+            "--seed",
+            "42",
         ],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=ENVIRONMENT,
     )
     log = threading.Thread(target=relay, args=(container,))
     log.start()
@@ -94,7 +112,11 @@ def play(root: Path) -> int:
     log.join()
     say("kubelet", f"the container exited with {container.returncode}; no SIGKILL was needed")
     record = json.loads(Path(root, WRAPPER.lstrip("/"), "state/main/record.json").read_text())
-    print(json.dumps({key: record[key] for key in ("asked", "signals", "grace", "used", "status")}, indent=2))
+    print(
+        json.dumps(
+            {key: record[key] for key in ("asked", "signals", "grace", "used", "status")}, indent=2
+        )
+    )
     return 0 if container.returncode == 128 + 15 and status == 0 else 1
 
 
@@ -102,7 +124,9 @@ def main() -> int:
     if os.getuid() != 0:
         sys.exit("needs root, for chroot and a PID namespace")
     if not EXECUTABLE.exists():
-        subprocess.run([sys.executable, ROOT / "supervisor" / "build.py", "--static"], check=True, cwd=ROOT)
+        subprocess.run(
+            [sys.executable, ROOT / "supervisor" / "build.py", "--static"], check=True, cwd=ROOT
+        )
     with tempfile.TemporaryDirectory() as root:
         return play(Path(root))
 
