@@ -8,6 +8,7 @@ Every round asks every wrapper in turn, so that what disturbs the machine distur
 import argparse
 import json
 import os
+import shlex
 import shutil
 import signal
 import statistics
@@ -18,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).parents[1]
 PYTHON = "/usr/bin/python3.11" if Path("/usr/bin/python3.11").exists() else sys.executable
@@ -45,6 +47,11 @@ ENDS = (
 )
 
 
+def output(process: "subprocess.Popen[bytes]") -> IO[bytes]:
+    assert process.stdout is not None
+    return process.stdout
+
+
 class Wrapper:
     def __init__(self, name: str, *argv: str) -> None:
         self.name = name
@@ -60,13 +67,12 @@ class Wrapper:
             stderr=subprocess.DEVNULL,
             env=environment,
         )
-        assert process.stdout is not None
         try:
             yield process
         finally:
             process.kill()
             process.wait()
-            process.stdout.close()
+            output(process).close()
 
 
 class Supervisord(Wrapper):
@@ -79,7 +85,7 @@ class Supervisord(Wrapper):
     @contextmanager
     def start(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
         script = self._folder / "program"
-        script.write_text("#!/bin/sh\nexec " + " ".join(f"'{word}'" for word in words) + " >&9\n")
+        script.write_text(f"#!/bin/sh\nexec {shlex.join(words)} >&9\n")
         script.chmod(0o755)
         reading, writing = os.pipe()
         configuration = self._folder / "supervisord.conf"
@@ -100,7 +106,7 @@ class Supervisord(Wrapper):
         finally:
             process.kill()
             process.wait()
-            process.stdout.close()
+            output(process).close()
             os.close(writing)
 
 
@@ -109,7 +115,7 @@ def start_up(wrapper: Wrapper) -> float:
     if isinstance(wrapper, Supervisord):
         with wrapper.start("/bin/echo", "ready") as process:
             began = time.perf_counter()
-            process.stdout.readline()
+            output(process).readline()
             return (time.perf_counter() - began) * 1e3
     began = time.perf_counter()
     with wrapper.start("/bin/true") as process:
@@ -120,11 +126,11 @@ def start_up(wrapper: Wrapper) -> float:
 def forwarding(wrapper: Wrapper) -> float:
     """Milliseconds from kill(2) on the wrapper until the program has the signal."""
     with wrapper.start(PYTHON, "-I", "-S", "-c", HEARS) as process:
-        process.stdout.readline()
+        output(process).readline()
         time.sleep(0.05)
         sent = time.monotonic_ns()
         process.send_signal(signal.SIGTERM)
-        return (int(process.stdout.read(30)) - sent) / 1e6
+        return (int(output(process).read(30)) - sent) / 1e6
 
 
 def leaving(orphans: int) -> Callable[[Wrapper], float]:
@@ -132,16 +138,16 @@ def leaving(orphans: int) -> Callable[[Wrapper], float]:
 
     def measure(wrapper: Wrapper) -> float:
         with wrapper.start(PYTHON, "-I", "-S", "-c", ENDS, str(orphans)) as process:
-            process.stdout.readline()
+            output(process).readline()
             if isinstance(wrapper, Supervisord):
-                process.stdout.read(30)
+                output(process).read(30)
                 process.send_signal(signal.SIGTERM)
                 ended = time.monotonic_ns()
                 process.wait()
                 return (time.monotonic_ns() - ended) / 1e6
             process.wait()
             gone = time.monotonic_ns()
-            return (gone - int(process.stdout.read(30))) / 1e6
+            return (gone - int(output(process).read(30))) / 1e6
 
     return measure
 
@@ -149,7 +155,7 @@ def leaving(orphans: int) -> Callable[[Wrapper], float]:
 def resident(wrapper: Wrapper) -> float:
     """Megabytes while the program runs."""
     with wrapper.start("/bin/sh", "-c", "echo ready; exec sleep 5") as process:
-        process.stdout.readline()
+        output(process).readline()
         time.sleep(0.1)
         return _status(process.pid, "VmRSS") / 1024
 
@@ -158,7 +164,7 @@ def wake_ups(wrapper: Wrapper) -> float:
     """A minute, while the program sleeps."""
     seconds = 3.0
     with wrapper.start("/bin/sh", "-c", "echo ready; exec sleep 9") as process:
-        process.stdout.readline()
+        output(process).readline()
         time.sleep(0.3)
         before = _status(process.pid, "voluntary_ctxt_switches")
         time.sleep(seconds)
@@ -169,7 +175,7 @@ def zombies(wrapper: Wrapper) -> float:
     """Left after 1,000 orphans have ended, while the program still runs."""
     program = ENDS.replace("0.05", "3")
     with wrapper.start(PYTHON, "-I", "-S", "-c", program, "1000") as process:
-        process.stdout.readline()
+        output(process).readline()
         time.sleep(0.3)
         family = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         return float(len(family) - 1)

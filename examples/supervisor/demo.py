@@ -57,7 +57,7 @@ def build_root(root: Path) -> None:
 
 def hook(pid: int, root: Path, *words: str) -> int:
     """As the runtime runs an exec hook: inside, but not below PID 1."""
-    enter = ["nsenter", "--target", str(pid), "--mount", "--pid", "chroot", root]
+    enter: list[str | Path] = ["nsenter", "--target", str(pid), "--mount", "--pid", "chroot", root]
     command = [*enter, f"{WRAPPER}/supervisor", *words]
     return subprocess.run(command, check=False, env=ENVIRONMENT).returncode
 

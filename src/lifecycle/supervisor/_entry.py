@@ -25,7 +25,7 @@ def main(words: list[str] | None = None) -> None:
     except BaseException as failure:
         from ._errors import write_line
 
-        trail = []
+        trail: list[str] = []
         trace = failure.__traceback__
         while trace is not None:
             trail.append(f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}")

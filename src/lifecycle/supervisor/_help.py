@@ -24,12 +24,10 @@ def text() -> str:
         for option in options:
             short = f"-{option.short}, " if option.short else ""
             default = ""
-            if isinstance(option.default, str | float) and option.default not in (False, 0):
-                default = (
-                    f" [{option.default:g}]"
-                    if isinstance(option.default, float)
-                    else f" [{option.default}]"
-                )
+            if isinstance(option.default, float) and option.default:
+                default = f" [{option.default:g}]"
+            elif isinstance(option.default, str):
+                default = f" [{option.default}]"
             lines.append(f"  {short}--{option.name} {option.metavar}".rstrip())
             lines.append(f"      {option.help}{default}")
         lines.append("")

@@ -1,6 +1,6 @@
 """JSON in a hundred lines: the `json` package brings regular expressions along, which cost more than our whole start."""
 
-from ._system import TYPE_CHECKING
+from ._system import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
@@ -21,9 +21,11 @@ def write(value: "object") -> str:
     if isinstance(value, float):
         return str(round(value, 4))
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{write(str(key))}: {write(value[key])}" for key in value) + "}"
+        members = cast("dict[object, object]", value)
+        return "{" + ", ".join(f"{write(str(key))}: {write(members[key])}" for key in members) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(write(item) for item in value) + "]"
+        items = cast("list[object]", value)
+        return "[" + ", ".join(write(item) for item in items) + "]"
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 

@@ -30,7 +30,7 @@ class Option:
         self.metavar = metavar
         self.parse = parse
         self.help = help
-        self.default = [] if repeat else default
+        self.default: object = list[object]() if repeat else default
         self.repeat = repeat
         self.short = short
 
@@ -336,10 +336,10 @@ OPTIONS = tuple(option for group in GROUPS.values() for option in group)
 BY_NAME = {f"--{option.name}": option for option in OPTIONS}
 BY_SHORT = {f"-{option.short}": option for option in OPTIONS if option.short}
 # tini and dumb-init know these; what they ask for is either always done here or another option.
-COMPATIBLE = {
+COMPATIBLE: dict[str, tuple[tuple[str, str], ...]] = {
     "-s": (),
     "-w": (),
-    "-g": ("--signal-to", "group"),
-    "-c": ("--signal-to", "main"),
-    "--single-child": ("--signal-to", "main"),
+    "-g": (("--signal-to", "group"),),
+    "-c": (("--signal-to", "main"),),
+    "--single-child": (("--signal-to", "main"),),
 }

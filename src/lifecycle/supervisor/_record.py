@@ -4,7 +4,7 @@ from time import time
 
 from . import _json, _markers
 from ._signals import Sent, name_of
-from ._system import TYPE_CHECKING
+from ._system import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from ._tree import Process
@@ -82,8 +82,8 @@ class Record:
             return line
         fields = dict(self.fields)
         for name in EXPENDABLE:
-            entries = fields.get(name)
-            while isinstance(entries, list) and len(entries) > 1 and len(line) > limit:
+            entries = cast("list[object]", fields.get(name))
+            while isinstance(fields.get(name), list) and len(entries) > 1 and len(line) > limit:
                 entries = entries[: len(entries) // 2]
                 fields[name] = [*entries, "…"]
                 line = _json.write(fields)

@@ -70,8 +70,8 @@ class Settings:
         # Another wrapper's condition says that there is nothing to do: succeed without the program.
         self.not_needed = False
         for option in OPTIONS:
-            value = list(option.default) if isinstance(option.default, list) else option.default
-            setattr(self, option.attribute, value)
+            # A list of its own: that of the table is the same for everybody.
+            setattr(self, option.attribute, [] if option.repeat else option.default)
 
     def give(self, option: Option, words: str, *, source: str) -> None:
         try:
@@ -137,8 +137,7 @@ def parse(words: list[str], environment: dict[str, str]) -> Settings:
 def _read_option(settings: Settings, words: list[str], at: int, given: set[str]) -> int:
     word = words[at]
     if word in COMPATIBLE:
-        if COMPATIBLE[word]:
-            name, value = COMPATIBLE[word]
+        for name, value in COMPATIBLE[word]:
             settings.give(BY_NAME[name], value, source=word)
         return at + 1
     name, equals, value = word.partition("=")

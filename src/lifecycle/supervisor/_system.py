@@ -10,11 +10,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os as posix
     import signal
+    from typing import cast
 else:
     import _signal as signal
     import posix
 
-__all__ = ["environment", "posix", "signal"]
+    def cast(kind: str, value: object) -> object:
+        """`typing` costs more than all our imports together."""
+        return value
+
+
+__all__ = ["cast", "environment", "posix", "signal"]
 
 
 def environment() -> dict[str, str]:

@@ -91,7 +91,7 @@ def is_there(pid: int) -> bool:
 
 def send(pids: "Iterable[int]", number: int) -> list[int]:
     """Signal each; who it reached. A negative number is a process group, as in kill(2)."""
-    reached = []
+    reached: list[int] = []
     for pid in pids:
         try:
             posix.kill(pid, number)
