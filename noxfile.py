@@ -92,6 +92,7 @@ STATIC_PACKAGES = (
     "python3.11",
     "zlib1g-dev",
 )
+CROSS_PACKAGES = ("gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross")
 # What its tests and its benchmark run it beside.
 PEER_PACKAGES = ("busybox-static", "dumb-init", "supervisor", "tini")
 
@@ -126,12 +127,15 @@ def install_packages(session: nox.Session, *names: str) -> None:
 
 @nox.session
 def supervisor(session: nox.Session) -> None:
-    """Build `dist/supervisor`, which needs nothing, and `dist/supervisor.pyz`, which needs a Python."""
+    """Build `dist/supervisor`, which needs nothing (and `.aarch64`), and `dist/supervisor.pyz`, which needs a Python."""
     install_packages(session, *STATIC_PACKAGES)
     pythons = [
         f"--python={shutil.which(f'python{version}', path=FOUND[version])}" for version in FOUND
     ]
     session.run("python", "supervisor/build.py", *pythons, *session.posargs)
+    if os.uname().machine == "x86_64" and shutil.which("apt-get"):
+        install_packages(session, *CROSS_PACKAGES)
+        session.run("python", "supervisor/build.py", "--aarch64")
     session.run("sh", "-c", "cd dist && cat supervisor.sha256", external=True)
 
 

@@ -1,6 +1,6 @@
 """Build the two files that can be copied into any image: `dist/supervisor.pyz` and `dist/supervisor`.
 
-    python supervisor/build.py [--output dist] [--zipapp] [--static]
+    python supervisor/build.py [--output dist] [--zipapp] [--static] [--aarch64]
 
 Same sources, same tools, same bytes: no time stamps, no paths, no order of a directory.
 """
@@ -21,6 +21,7 @@ PACKAGE = "supervisor"
 # What the interpreter itself needs to begin, beside what Debian's library has frozen already.
 STANDARD = ("encodings", "encodings.aliases", "encodings.utf_8")
 STATIC_PYTHON = "python3.11"
+FOREIGN_PACKAGES = ("libpython3.11-dev", "zlib1g-dev", "libexpat1-dev")
 LICENCES = ("/usr/share/doc/libpython3.11-stdlib/copyright", "/usr/share/doc/python3.11/copyright")
 # The first moment that a zip can tell.
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -155,6 +156,41 @@ def build_static(
     target.chmod(0o755)
 
 
+def build_aarch64(target: Path, python: str) -> None:
+    """With Debian's cross compiler, and its packages for that machine unpacked into a folder of their own.
+
+    The frozen modules are the same bytes: marshal knows nothing of machines.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder, "root")
+        for part in ("state/lists/partial", "cache/archives/partial"):
+            Path(folder, part).mkdir(parents=True)
+        Path(folder, "status").touch()
+        # Its own state, so that this machine's apt does not learn of another architecture.
+        options = [
+            f"Dir::State={folder}/state",
+            f"Dir::State::status={folder}/status",
+            f"Dir::Cache={folder}/cache",
+            "APT::Architecture=arm64",
+            "APT::Architectures=arm64",
+            "APT::Sandbox::User=root",
+        ]
+        apt = ["apt-get", "-qq", *(word for option in options for word in ("-o", option))]
+        subprocess.run([*apt, "update"], cwd=folder, check=True)
+        subprocess.run([*apt, "download", *FOREIGN_PACKAGES], cwd=folder, check=True)
+        for package in sorted(Path(folder).glob("*.deb")):
+            subprocess.run(["dpkg", "-x", package, root], check=True)
+        build_static(
+            target,
+            python=python,
+            compiler="aarch64-linux-gnu-gcc",
+            strip="aarch64-linux-gnu-strip",
+            library=f"{root}/usr/lib/python3.11/config-3.11-aarch64-linux-gnu/libpython3.11.a",
+            include=f"{root}/usr/include/python3.11",
+            extra=(f"-I{root}/usr/include", f"-L{root}/usr/lib/aarch64-linux-gnu"),
+        )
+
+
 def write_checksums(folder: Path) -> None:
     lines = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"
@@ -180,15 +216,16 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("dist"))
     parser.add_argument("--zipapp", action="store_true")
     parser.add_argument("--static", action="store_true")
+    parser.add_argument("--aarch64", action="store_true", help="cross-compiled; only on request")
     parser.add_argument(
         "--python", action="append", help="an interpreter to compile the zipapp for"
     )
     given = parser.parse_args()
-    everything = not (given.zipapp or given.static)
+    everything = not (given.zipapp or given.static or given.aarch64)
     given.output.mkdir(parents=True, exist_ok=True)
     if given.zipapp or everything:
         build_zipapp(given.output / "supervisor.pyz", given.python or [sys.executable])
-    if given.static or everything:
+    if given.static or given.aarch64 or everything:
         python = next(
             (
                 p
@@ -199,7 +236,10 @@ def main() -> None:
         )
         if python is None:
             sys.exit(f"the static executable needs {STATIC_PYTHON} and libpython3.11-dev of Debian")
-        build_static(given.output / "supervisor", python=python)
+        if given.static or everything:
+            build_static(given.output / "supervisor", python=python)
+        if given.aarch64:
+            build_aarch64(given.output / "supervisor.aarch64", python)
     write_checksums(given.output)
     write_licences(given.output)
 

@@ -274,6 +274,40 @@ def test_the_record_is_left_as_termination_message(supervisor: Form, tmp_path: P
     assert message.read_text() == "the program's own words"
 
 
+def test_a_relative_path_is_where_the_caller_is(supervisor: Form, tmp_path: Path) -> None:
+    words = (
+        "--post-file",
+        "posted",
+        "--stdout-path",
+        "out",
+        "--state-dir",
+        "s",
+        "--name",
+        "x",
+        "echo",
+        "on",
+    )
+    assert supervisor.run(*words, cwd=tmp_path)[0] == 0
+    assert {path.name for path in tmp_path.iterdir()} >= {"posted", "out", "s"}
+
+
+def test_a_worker_that_is_killed_ends_the_wait_and_not_the_watch(
+    supervisor: Form, tmp_path: Path
+) -> None:
+    running = supervisor.start("--after", "file:/never", "true")
+    wait_until(lambda: len(running.children()) == 1)
+    os.kill(running.children()[0], signal.SIGKILL)
+    status, _, errors = running.finish()
+    assert (status, "was killed by signal 9" in errors) == (70, True)
+    cancel = tmp_path / "cancel"
+    running = supervisor.start("--cancel-file", cancel, *WITNESS).until("ready")
+    watch = min(running.children())
+    os.kill(watch, signal.SIGKILL)
+    wait_until(lambda: watch not in running.children() and len(running.children()) == 2)
+    cancel.write_text("now")
+    assert running.status() == 78
+
+
 def test_a_message_never_exceeds_what_kubernetes_keeps(supervisor: Form, tmp_path: Path) -> None:
     message = tmp_path / "log"
     message.touch()

@@ -3,7 +3,7 @@
 from ._errors import reason, write_line
 from ._native import STATIC, die_with_parent
 from ._signals import CONT, HUP, KILL
-from ._statuses import NOT_EXECUTABLE, NOT_FOUND
+from ._statuses import INTERNAL, NOT_EXECUTABLE, NOT_FOUND
 from ._system import TYPE_CHECKING, posix, signal
 
 if TYPE_CHECKING:
@@ -22,13 +22,29 @@ class Launch:
     """How the program's process differs from ours."""
 
     def __init__(self, mask: "set[int]", *, session: bool = False) -> None:
+        _fill_standard_descriptors()
+        self.inherited = _open_descriptors()
         self.mask = mask
         self.session = session
         self.foreground = True
         self.redirect: dict[int, int] = {}
         self.die_with_us = posix.getpid() != 1
-        self.inherited = _open_descriptors()
         self.directory = posix.open(".", posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+
+
+def _fill_standard_descriptors() -> None:
+    """A launcher may have closed some of 0, 1 and 2. Then our lock must not become the place of our messages.
+
+    The program finds them closed all the same.
+    """
+    for descriptor in range(3):
+        try:
+            posix.fstat(descriptor)
+        except OSError:
+            try:
+                posix.open("/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
+            except OSError:
+                return
 
 
 def _open_descriptors() -> list[int]:
@@ -182,7 +198,7 @@ def fork_worker(work: "Callable[[], int]", *, closing: "tuple[int, ...]" = ()) -
     pid = posix.fork()
     if pid:
         return pid
-    status = 1
+    status = INTERNAL
     try:
         for descriptor in closing:
             posix.close(descriptor)
@@ -192,6 +208,8 @@ def fork_worker(work: "Callable[[], int]", *, closing: "tuple[int, ...]" = ()) -
             posix._exit(1)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
+        # A worker that copies output must see the error, in the static build, too.
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         status = work()
     except BaseException as failure:

@@ -1,10 +1,9 @@
 """Commands and requests of our own: before the stop, instead of it, and farewells to peers."""
 
-from . import _network
 from ._child import exec_program
 from ._errors import reason, write_line
 from ._loop import Loop
-from ._system import TYPE_CHECKING
+from ._system import TYPE_CHECKING, signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +23,8 @@ def start_command(
     def work() -> int:
         if command[0].startswith("http://"):
             return get("GET", command[0], ANSWER_TIMEOUT)
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
         status, failure = exec_program(list(command), environment)
         write_line(f"cannot start {command[0]!r}: {reason(failure)}")
         return status
@@ -33,6 +34,8 @@ def start_command(
 
 def get(method: str, url: str, timeout: float) -> int:
     """Exit status 0 if the peer was pleased."""
+    from . import _network
+
     try:
         status = _network.request(method, url, timeout)
     except OSError as failure:

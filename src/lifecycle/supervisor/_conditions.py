@@ -5,7 +5,7 @@ A worker answers with its exit status, and with one line in its pipe that says w
 
 from time import monotonic, sleep, time
 
-from . import _markers, _network, _state
+from . import _markers, _state
 from ._loop import Answer
 from ._specs import STATES, Condition, statuses
 from ._statuses import SKIPPED, UNAVAILABLE
@@ -31,6 +31,8 @@ def wait(condition: Condition, base: str, period: float = FILE_PERIOD) -> Answer
                 return Answer(UNAVAILABLE, f"{condition.target} is a directory, without content")
             sleep(period)
         return Answer(MET)
+    from . import _network
+
     while True:
         try:
             if condition.kind == "tcp":

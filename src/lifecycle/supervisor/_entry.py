@@ -1,5 +1,6 @@
 """Where every form begins. Nothing is imported before the signals are ours."""
 
+import gc
 import sys
 
 from ._native import STATIC, original_mask
@@ -64,4 +65,6 @@ def dispatch(words: list[str], variables: dict[str, str], mask: "set[int]") -> i
     from ._supervise import Supervision
 
     settings, dialect = choose(words, variables)
-    return Supervision(settings, dialect, variables, mask).run()
+    supervision = Supervision(settings, dialect, variables, mask)
+    gc.enable()  # The static executable begins without: imports leave no garbage.
+    return supervision.run()

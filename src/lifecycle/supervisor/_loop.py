@@ -7,7 +7,9 @@ one more SIGCHLD. So nothing can keep a signal waiting, and where nothing is awa
 from time import monotonic
 
 from ._child import fork_worker
+from ._errors import reason, write_line
 from ._signals import CHLD, IO, KILL, Sent
+from ._statuses import INTERNAL, SYSTEM
 from ._system import TYPE_CHECKING, posix, signal
 from ._tree import send
 
@@ -82,10 +84,14 @@ class Loop:
     def fork(self, work: "Callable[[], int]", ended: "Callable[[int], None]") -> int:
         """Run what may block in a process of its own; `ended` gets its status, negative for a signal.
 
-        Raises:
-            OSError: The system refuses another process.
+        Where the system refuses a process that is the status, and the number is 0.
         """
-        pid = fork_worker(work, closing=tuple(self.private))
+        try:
+            pid = fork_worker(work, closing=tuple(self.private))
+        except OSError as failure:
+            write_line(f"cannot start a process: {reason(failure)}")
+            self.call_after(0.0, lambda: ended(SYSTEM))
+            return 0
         self.workers[pid] = ended
         return pid
 
@@ -101,7 +107,10 @@ class Loop:
         def finished(status: int) -> None:
             text = posix.read(reading, ANSWER_BYTES)
             posix.close(reading)
-            if status >= 0:
+            if status < 0:
+                # Most likely by the kernel, for memory. Not to answer would be to wait for ever.
+                ended(Answer(INTERNAL, f"what looked for it was killed by signal {-status}"))
+            else:
                 ended(Answer(status, text.decode("utf-8", "surrogateescape")))
 
         try:

@@ -40,7 +40,7 @@ class Tee:
 
     def hurry(self) -> None:
         """Take what is in the pipe, and do not wait for more: somebody holds it open who will not end."""
-        if not self.ended:
+        if not self.ended and self.pid:
             posix.kill(self.pid, signal.SIGUSR1)
 
 

@@ -52,11 +52,10 @@ class State:
             StateError: It cannot be written, or another container has this name.
         """
         try:
-            _markers.make_folders(self.base, SHARED_MODE)
-            try:
+            if not _markers.is_folder(self.base):
+                _markers.make_folders(self.base)
+                # Our umask is the program's business; others come as other users.
                 posix.chmod(self.base, SHARED_MODE)
-            except OSError:
-                pass  # Somebody else made it, so somebody else set its mode.
             _markers.make_folders(self.folder, 0o755)
             gate = _open_folder(self.folder)
         except OSError as failure:

@@ -196,7 +196,7 @@ class Stopping:
             patience = max(self.margin * PATIENCE_WITH_THE_KILLED, KILL_PERIOD)
             self._give_up = self._loop.call_after(patience, self._leave_behind)
         self._program.kill()
-        send([-pid for pid in self.commands], KILL)
+        send([-pid for pid in self.commands if pid], KILL)
         self._loop.cancel(self._kill)
         self._kill = self._loop.call_after(KILL_PERIOD, self.kill)
 

@@ -5,6 +5,7 @@ Every part is a loop over the same events (`_loop`), with another idea of when i
 
 from time import monotonic
 
+from . import _markers
 from ._child import Launch
 from ._conditions import wait_for_dependents
 from ._dialect import Dialect
@@ -31,6 +32,20 @@ if TYPE_CHECKING:
 
     from ._notify import Notifications
 
+# We leave for `/` when the program has started: what is given relative to here must not go along.
+PATHS = (
+    "cancel_file",
+    "pause_after",
+    "pause_before",
+    "pause_on_failure",
+    "post_file",
+    "ready_file",
+    "signal_file",
+    "state_dir",
+    "stderr_path",
+    "stdout_path",
+    "termination_path",
+)
 RUNNING, STOPPING = "running", "stopping"
 BACKOFF_FACTOR = 2
 
@@ -43,6 +58,10 @@ class Supervision:
         environment: dict[str, str],
         mask: "set[int]",
     ) -> None:
+        for path in PATHS:
+            given = getattr(settings, path)
+            if given:
+                setattr(settings, path, _markers.absolute(given))
         self.settings = settings
         self.dialect = dialect
         self.environment = remaining_environment(environment)
@@ -67,6 +86,8 @@ class Supervision:
         self._me = posix.getpid()
         # A session's leader has nobody above it who would resume it.
         self._suspends = self._me not in (1, posix.getsid(0))
+        # Whether the program has ended and something of it was seen to live on.
+        self._survived = False
         # An exit status of our own, which is stronger than the program's.
         self.verdict: int | None = None
         # Who called `supervisor stop` inside our namespace, and waits.
@@ -233,7 +254,14 @@ class Supervision:
             return True
         if self.stopping.commands:
             return False
-        return self.loop.childless or not has_children(without=self.loop.workers)
+        if self.loop.childless or not has_children(without=self.loop.workers):
+            return True
+        if not self._survived:
+            self._survived = True
+            if self.settings.survivors == "stop":
+                self.stopping.start_purse()
+                self.program.stop_survivors()
+        return False
 
     # What happens to it
 
@@ -314,10 +342,8 @@ class Supervision:
             self.voice.tell(f"reaped process {pid}, which {describe(status)}")
             return
         self.program.status = status
+        self._survived = False
         self.voice.tell(f"the program {describe(status)}")
-        if self.settings.survivors == "stop" and has_children(without=self.loop.workers):
-            self.stopping.start_purse()
-            self.program.stop_survivors()
 
     def _suspend(self) -> None:
         """Stop the program, and ourselves under it. A program in a background group would ignore TSTP."""

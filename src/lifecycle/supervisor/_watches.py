@@ -8,10 +8,15 @@ from ._loop import Answer, Loop
 from ._settings import Settings
 from ._signals import number_of
 from ._specs import Condition
+from ._statuses import INTERNAL, SYSTEM
 from ._system import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+# A worker that could not be started, or that somebody killed, has not seen anything.
+BROKEN = (INTERNAL, SYSTEM)
 
 
 class Watches:
@@ -36,13 +41,20 @@ class Watches:
     def begin(self) -> None:
         for condition in self._settings.until:
             self._watch(condition)
-        path = self._settings.cancel_file
-        if path is not None:
-            self._ask(
-                lambda: _when_filled(path),
-                lambda answer: self._cancel(f"{path} was written"),
-            )
+        self._await_cancellation()
         self._await_signal_file()
+
+    def _await_cancellation(self) -> None:
+        path = self._settings.cancel_file
+
+        def written(answer: Answer) -> None:
+            if answer.status in BROKEN:
+                self._await_cancellation()
+            else:
+                self._cancel(f"{path} was written")
+
+        if path is not None:
+            self._ask(lambda: _when_filled(path), written)
 
     def _watch(self, condition: Condition) -> None:
         # A file is looked for, a neighbour's death is told by its lock: that costs no polling.
@@ -52,6 +64,9 @@ class Watches:
         )
 
     def _came_true(self, condition: Condition, answer: Answer) -> None:
+        if answer.status in BROKEN:
+            self._watch(condition)
+            return
         self._open -= 1
         if self._open == 0 or not self._settings.until_all:
             self._stop(f"--until {condition.text}: {answer.text or 'came true'}")
@@ -62,7 +77,8 @@ class Watches:
             self._ask(lambda: _signal_from(path), self._signal_written)
 
     def _signal_written(self, answer: Answer) -> None:
-        self._send(int(answer.text))
+        if answer.status == 0:
+            self._send(int(answer.text))
         self._await_signal_file()
 
     def _ask(self, work: "Callable[[], Answer]", ended: "Callable[[Answer], None]") -> None:
