@@ -1,6 +1,7 @@
 """The two files that are copied into images: they start there, copy themselves, and come out the same each time."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -174,3 +175,35 @@ def test_a_stranger_who_imports_us_keeps_his_signals() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env
     )
     assert done.stdout == "set() 0\n"
+
+
+def test_it_runs_under_a_real_runtime(executable: Path, tmp_path: Path) -> None:
+    """runc, which containerd uses: PID 1, an empty root, the signal from outside."""
+    runc = shutil.which("runc")
+    if os.getuid() != 0 or runc is None or BUSYBOX is None:
+        pytest.skip("needs root, runc and busybox-static")
+    root = tmp_path / "rootfs"
+    root.mkdir()
+    shutil.copy(executable, root / "supervisor")
+    shutil.copy(BUSYBOX, root / "busybox")
+    subprocess.run([runc, "spec"], cwd=tmp_path, check=True)
+    configuration = json.loads((tmp_path / "config.json").read_text())
+    program = 'trap "echo got TERM; exit 9" TERM; echo ready; while :; do /busybox sleep 0.1; done'
+    configuration["process"].update(
+        terminal=False, args=["/supervisor", "--verbose", "/busybox", "sh", "-c", program]
+    )
+    (tmp_path / "config.json").write_text(json.dumps(configuration))
+    name = f"supervisor-{os.getpid()}"
+    container = subprocess.Popen(
+        [runc, "--root", tmp_path / "state", "run", "--bundle", tmp_path, name],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert container.stdout is not None
+    if container.stdout.readline() != "ready\n":
+        pytest.skip(f"runc does not work on this machine: {container.communicate()[1][-200:]}")
+    subprocess.run([runc, "--root", tmp_path / "state", "kill", name, "TERM"], check=True)
+    out, errors = container.communicate(timeout=20)
+    assert (container.returncode, out) == (9, "got TERM\n")
+    assert "SIGTERM from the kubelet or the container runtime" in errors
