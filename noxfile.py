@@ -193,3 +193,5 @@ def bench(session: nox.Session) -> None:
     install_packages(session, *STATIC_PACKAGES, *PEER_PACKAGES)
     install(session, "tests")
     session.run("python", "-m", "benchmarks", *session.posargs)
+    session.run("python", "supervisor/build.py")
+    session.run("python", "benchmarks/supervisor.py")

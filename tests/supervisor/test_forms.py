@@ -165,6 +165,13 @@ def _is_old(python: Path) -> bool:
     return (int(major), int(minor)) < (3, 11)
 
 
+@pytest.mark.parametrize("argv", [["-m", "lifecycle", "supervise"], ["-m", "lifecycle.supervisor"]])
+def test_the_package_has_two_ways_in(argv: list[str]) -> None:
+    env = {**os.environ, "PYTHONPATH": str(BUILD.parents[1] / "src")}
+    command = [sys.executable, *argv, "--remap", "3=4", "sh", "-c", "exit 3"]
+    assert subprocess.run(command, check=False, env=env).returncode == 4
+
+
 def test_a_stranger_who_imports_us_keeps_his_signals() -> None:
     program = (
         "import signal, lifecycle.supervisor, lifecycle.supervisor._supervise\n"

@@ -71,7 +71,7 @@ def test_a_full_volume_ends_the_copy_and_not_the_output(supervisor: Form) -> Non
 
 
 def test_a_signal_is_not_kept_waiting_by_a_blocked_output(supervisor: Form, tmp_path: Path) -> None:
-    program = "echo ready; trap 'exit 9' TERM; while :; do sleep 0.02; done"
+    program = "trap 'exit 9' TERM; echo ready; while :; do sleep 0.02; done"
     words = ("--stdout-path", tmp_path / "copy", "sh", "-c", program)
     running = supervisor.start(*words).until("ready")
     filler = subprocess.Popen(["sh", "-c", "yes"], stdout=running.process.stdout)

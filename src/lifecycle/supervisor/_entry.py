@@ -66,5 +66,7 @@ def dispatch(words: list[str], variables: dict[str, str], mask: "set[int]") -> i
 
     settings, dialect = choose(words, variables)
     supervision = Supervision(settings, dialect, variables, mask)
-    gc.enable()  # The static executable begins without: imports leave no garbage.
+    # The static executable begins without: imports leave no garbage. What there is now stays, so it is not searched.
+    gc.freeze()
+    gc.enable()
     return supervision.run()

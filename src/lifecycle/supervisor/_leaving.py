@@ -104,21 +104,25 @@ class Leaving:
                 _markers.write(path, f"{status}\n")
             except (OSError, ValueError) as failure:
                 self._cannot(path, failure)
-        stopping = run.stopping
-        if stopping.began is not None and (stopping.asked or run.record.killed):
-            run.record.note(
-                stop=stopping.reason or "the program left processes behind",
-                grace=settings.grace_period,
-                used=round(
-                    max(0.0, settings.grace_period - stopping.margin - stopping.remaining()), 3
-                ),
-            )
         try:
             run.dialect.ended(run, status)
         except OSError as failure:
             self._cannot(failure.filename or "what followers read", failure)
+        self._write_record(status)
+
+    def _write_record(self, status: int) -> None:
+        run, state = self._run, self._run.published.state
+        path = self._settings.termination_path
+        if state is None and path is None and not _markers.is_there(TERMINATION_LOG):
+            return  # Nobody would read it.
+        stopping = run.stopping
+        if stopping.began is not None and (stopping.asked or run.record.killed):
+            run.record.note(
+                stop=stopping.reason or "the program left processes behind",
+                grace=self._settings.grace_period,
+                used=round(stopping.used, 3),
+            )
         run.record.finish(status=status, warnings=self._voice.said)
-        state = run.published.state
         if state is not None:
             try:
                 _markers.write(f"{state.folder}/record.json", run.record.text() + "\n")
@@ -128,10 +132,6 @@ class Leaving:
             run.published.write(
                 phase=ENDED, ready=False, exit_status=status, skipped=status == SKIPPED
             )
-        self._leave_message()
-
-    def _leave_message(self) -> None:
-        path = self._settings.termination_path
         try:
             leave_message(path or TERMINATION_LOG, self._run.record.text(4096))
         except OSError as failure:

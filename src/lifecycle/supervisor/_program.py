@@ -53,8 +53,6 @@ class Program:
         """Forward a signal to whom the settings say. The group is told at once, by the kernel."""
         if not self.running:
             return
-        if number != CONT:
-            self._record.signalled(number)
         if self._whom == "main":
             send([self.pid], number)
         elif self._whom == "group":
@@ -64,6 +62,8 @@ class Program:
                 send([member.pid for member in self.family()], number)
             except OSError:
                 send([-self.pid], number)
+        if number != CONT:
+            self._record.signalled(number)
 
     def ask_to_stop(self, number: int) -> None:
         """As `send`; and then CONT, because a process that is suspended cannot act on anything."""

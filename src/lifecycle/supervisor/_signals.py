@@ -65,7 +65,7 @@ class Sent:
     `si_pid` is 0 when the sender lives outside our PID namespace: the kubelet by way of the runtime.
     """
 
-    __slots__ = ("at", "by_kernel", "number", "pid", "uid")
+    __slots__ = ("_sender", "at", "by_kernel", "number", "pid", "uid")
 
     def __init__(self, info: "signal.struct_siginfo", at: float) -> None:
         self.number = info.si_signo
@@ -74,9 +74,16 @@ class Sent:
         # SI_USER is 0, SI_QUEUE and the like are below: above it is the kernel (a terminal, a descriptor that is ready).
         self.by_kernel = info.si_code > 0
         self.at = at
+        self._sender: str | None = None
 
     @property
     def sender(self) -> str:
+        """Looked up when it is first asked for: the signal itself does not wait for it."""
+        if self._sender is None:
+            self._sender = self._describe()
+        return self._sender
+
+    def _describe(self) -> str:
         if self.by_kernel:
             return "the kernel"
         if self.pid == 0:

@@ -92,6 +92,10 @@ class Stopping:
     def remaining(self) -> float:
         return max(0.0, self.kill_at - monotonic())
 
+    @property
+    def used(self) -> float:
+        return max(0.0, self._settings.grace_period - self.margin - self.remaining())
+
     def start_purse(self, at: float | None = None) -> None:
         if self.began is None:
             self.began = monotonic() if at is None else at
@@ -99,17 +103,18 @@ class Stopping:
 
     def request(self, reason: str, sent: Sent | None = None, number: int = TERM) -> None:
         """Ask the program to stop; again and again, if it must be: only the first begins anything."""
-        self._record.asked_to_stop(reason, sent)
         if self.asked:
             self._again()
-            return
-        self.asked = True
-        self.reason = reason
-        self.start_purse(sent.at if sent is not None else None)
-        self._voice.tell(f"stopping: {reason}; {self.remaining():.1f} s until SIGKILL")
-        self.on_first_request()
-        self._plan(number)
-        self._next()
+        else:
+            self.asked = True
+            self.reason = reason
+            self.start_purse(sent.at if sent is not None else None)
+            self._plan(number)
+            # The program hears first; what is written for others may wait for a disk.
+            self._next()
+            self._voice.tell(f"stopping: {reason}; {self.remaining():.1f} s until SIGKILL")
+            self.on_first_request()
+        self._record.asked_to_stop(reason, sent)
 
     def _again(self) -> None:
         if self._settings.second_signal == "kill":
@@ -182,8 +187,8 @@ class Stopping:
             self.kill()
             return
         if number != DROPPED:
-            self._voice.tell(f"sending SIG{name_of(number)}")
             self._program.ask_to_stop(number)
+            self._voice.tell(f"sent SIG{name_of(number)}")
         if patience is not None:
             self._wait(patience)
 

@@ -272,11 +272,15 @@ class Supervision:
         if self._rewrites.get(number) == DROPPED:
             self.voice.tell(f"dropped SIG{name_of(number)} from {sent.sender}")
             return
-        self.voice.tell(f"SIG{name_of(number)} from {sent.sender}")
+        self._act_on(number, sent)
+        if self.voice.level == VERBOSE:
+            self.voice.tell(f"SIG{name_of(number)} from {sent.sender}")
+
+    def _act_on(self, number: int, sent: Sent) -> None:
         if number in self.settings.stop_on:
+            self.ask_to_stop(f"SIG{name_of(number)}", sent=sent)
             if self._me == 1 and " stop" in sent.sender:
                 self.hooks.add(sent.pid)
-            self.ask_to_stop(f"SIG{name_of(number)}", sent=sent)
         elif number in SUSPENDING and number not in self._rewrites:
             self._suspend()
         elif number in self._delays:
