@@ -83,6 +83,62 @@ def docs(session: nox.Session) -> None:
     print(f"Read {Path('build/docs/index.html').absolute().as_uri()}")
 
 
+# What the static executable is made with; it is CPython 3.11, because that is what Debian has as an archive.
+STATIC_PACKAGES = (
+    "gcc",
+    "libc6-dev",
+    "libexpat1-dev",
+    "libpython3.11-dev",
+    "python3.11",
+    "zlib1g-dev",
+)
+CROSS_PACKAGES = ("gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross")
+# What its tests and its benchmark run it beside.
+PEER_PACKAGES = ("busybox-static", "dumb-init", "supervisor", "tini")
+
+
+def install_packages(session: nox.Session, *names: str) -> None:
+    """From Debian, what is not there yet."""
+    known = shutil.which("dpkg-query")
+    missing = [
+        name
+        for name in names
+        if known
+        and not Path(f"/var/lib/dpkg/info/{name}.list").exists()
+        and not Path(f"/var/lib/dpkg/info/{name}:amd64.list").exists()
+    ]
+    if missing and shutil.which("apt-get"):
+        sudo = [] if os.getuid() == 0 else ["sudo"]
+        environment = {"DEBIAN_FRONTEND": "noninteractive"}
+        session.run(*sudo, "apt-get", "update", "-qq", external=True)
+        session.run(
+            *sudo,
+            "apt-get",
+            "install",
+            "-qq",
+            "--yes",
+            "--no-install-recommends",
+            *missing,
+            env=environment,
+            external=True,
+            silent=True,
+        )
+
+
+@nox.session
+def supervisor(session: nox.Session) -> None:
+    """Build `dist/supervisor`, which needs nothing (and `.aarch64`), and `dist/supervisor.pyz`, which needs a Python."""
+    install_packages(session, *STATIC_PACKAGES)
+    pythons = [
+        f"--python={shutil.which(f'python{version}', path=FOUND[version])}" for version in FOUND
+    ]
+    session.run("python", "supervisor/build.py", *pythons, *session.posargs)
+    if os.uname().machine == "x86_64" and shutil.which("apt-get"):
+        install_packages(session, *CROSS_PACKAGES)
+        session.run("python", "supervisor/build.py", "--aarch64")
+    session.run("sh", "-c", "cd dist && cat supervisor.sha256", external=True)
+
+
 @nox.session(python=list(FOUND))
 def tests(session: nox.Session) -> None:
     """Every test, under every supported Python that this machine has."""
@@ -133,7 +189,17 @@ def sweep(session: nox.Session) -> None:
 
 
 @nox.session
+def wrapped(session: nox.Session) -> None:
+    """A pod's life around a program that nobody can change, in a root with nothing but busybox and two files."""
+    install_packages(session, *STATIC_PACKAGES, "busybox-static")
+    session.run("python", "examples/supervisor/demo.py")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """What it costs."""
+    install_packages(session, *STATIC_PACKAGES, *PEER_PACKAGES)
     install(session, "tests")
     session.run("python", "-m", "benchmarks", *session.posargs)
+    session.run("python", "supervisor/build.py")
+    session.run("python", "benchmarks/supervisor.py")

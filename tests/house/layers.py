@@ -25,7 +25,7 @@ LAYERS = {
     "kube": _layer("core", "yaml"),
     "rehearse": _layer("core kube", "anyio yaml"),
     # Copied and compiled by itself: it knows nobody.
-    "supervisor": _layer(),
+    "supervisor": _layer(theirs="_supervisor"),  # what main.c gives to the static executable
     "cli": _layer("core runtime asgi server kube rehearse supervisor", "anyio click uvicorn"),
 }
 

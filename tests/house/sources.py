@@ -62,6 +62,10 @@ def name_faults(root: Path) -> list[str]:
     ]
 
 
+# Where tests start real processes, which have no event to wait for.
+REAL_PROCESSES = ("process", "supervisor")
+
+
 def sleep_faults(root: Path) -> list[str]:
     """Every `time.sleep(constant)` in a test that has no real process to wait for.
 
@@ -70,7 +74,7 @@ def sleep_faults(root: Path) -> list[str]:
     faults: list[str] = []
     for path in sources(root):
         parts = path.relative_to(root).parts
-        if parts[0] != "tests" or parts[1] == "process":
+        if parts[0] != "tests" or parts[1] in REAL_PROCESSES:
             continue
         faults.extend(
             f"{path.relative_to(root)}:{node.lineno}: sleeps: wait for an event instead"

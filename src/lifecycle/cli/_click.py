@@ -42,7 +42,15 @@ class _Forwarded(click.Command):
         ctx.exit(self._run(ctx.args))
 
 
+def _supervise(words: list[str]) -> int:
+    from lifecycle.supervisor import main
+
+    main(words)  # does not return
+    return 0
+
+
 commands.add_command(_Forwarded("stop", _stop.run, _stop.SUMMARY))
+commands.add_command(_Forwarded("supervise", _supervise, "Run a program as its init: PID 1."))
 commands.add_command(_Forwarded("trigger", _trigger.run, _trigger.SUMMARY))
 
 

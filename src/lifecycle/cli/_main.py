@@ -1,7 +1,8 @@
 """Where a command line goes.
 
-`stop` and `trigger` are what hooks run, inside the grace period and while a pod waits for its start. They
-must begin at once, so they are the standard library alone, and are looked for before click is loaded.
+`stop` and `trigger` are what hooks run, inside the grace period and while a pod waits for its start, and
+`supervise` is what a pod runs as PID 1. They must begin at once, so they are the standard library alone, and are
+looked for before click is loaded.
 """
 
 import sys
@@ -21,6 +22,11 @@ def main(words: list[str] | None = None) -> int:
                 from lifecycle.cli import _trigger
 
                 return _trigger.run(rest)
+            case ["supervise", *rest]:
+                from lifecycle.supervisor import main as supervise
+
+                supervise(rest)  # does not return
+                return 0
             case _:
                 from lifecycle.cli import _click
 

@@ -1,0 +1,36 @@
+"""`--help`, from the table of options and the table of exit statuses."""
+
+from ._options import GROUPS
+from ._statuses import MEANINGS
+
+VERSION = "0.1.0"
+USAGE = """\
+usage: supervisor [OPTIONS] [--] CMD ARGS…
+       supervisor install DESTINATION
+       supervisor trigger [--message TEXT] FILE [-- CMD ARGS…]
+       supervisor stop [--name NAME] [--state-dir DIR] [--pid PID] [--timeout DURATION]
+       supervisor wait [--state-dir DIR] [--timeout DURATION] CONDITION…
+       supervisor status [--state-dir DIR] [NAME…]
+
+Runs a program and answers for it: signals, children, exit status, order in the pod, grace period.
+Options end at the first word that is none. Each is also a variable, SUPERVISOR_GRACE_PERIOD=30s.
+"""
+
+
+def text() -> str:
+    lines = [USAGE]
+    for group, options in GROUPS.items():
+        lines.append(f"{group}:")
+        for option in options:
+            short = f"-{option.short}, " if option.short else ""
+            default = ""
+            if isinstance(option.default, float) and option.default:
+                default = f" [{option.default:g}]"
+            elif isinstance(option.default, str):
+                default = f" [{option.default}]"
+            lines.append(f"  {short}--{option.name} {option.metavar}".rstrip())
+            lines.append(f"      {option.help}{default}")
+        lines.append("")
+    lines.append("Exit status: the program's own, or")
+    lines += [f"  {status:3}  {meaning}" for status, meaning in MEANINGS.items()]
+    return "\n".join(lines) + "\n"

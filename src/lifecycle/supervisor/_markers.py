@@ -1,0 +1,105 @@
+"""Files that others read: written aside, synced, and renamed, so that nobody ever sees half of one."""
+
+from ._system import posix
+
+FAILED = ".err"
+# Held with flock(2) by whoever is to write the marker.
+LIVING = ".lock"
+# S_IFDIR in <sys/stat.h>, and the bits of S_IFMT that tell it from a block device, a socket and a link.
+FOLDER, KIND = 0o040000, 0o170000
+
+
+def write(path: str, content: str | bytes, *, mode: int = 0o644) -> None:
+    """
+    Raises:
+        OSError: It could not be written; what was there before still is.
+    """
+    if isinstance(content, str):
+        content = content.encode("utf-8", "replace")
+    folder, _, name = path.rpartition("/")
+    aside = f"{folder}/.{name}.{posix.getpid()}" if folder else f".{name}.{posix.getpid()}"
+    descriptor = posix.open(
+        aside, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, mode
+    )
+    try:
+        try:
+            write_all(descriptor, content)
+            # Readers run as other users, and our umask is the program's business.
+            posix.fchmod(descriptor, mode)
+            posix.fsync(descriptor)
+        finally:
+            posix.close(descriptor)
+        posix.rename(aside, path)
+    except OSError:
+        remove(aside)
+        raise
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    while content:
+        content = content[posix.write(descriptor, content) :]
+
+
+def read(path: str, limit: int = 65536) -> bytes | None:
+    """None where nothing is, or nothing that can be read (a directory, another's secret)."""
+    try:
+        descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
+    except (OSError, ValueError):
+        return None
+    try:
+        return posix.read(descriptor, limit)
+    except OSError:
+        return None
+    finally:
+        posix.close(descriptor)
+
+
+def is_there(path: str, *, content: bool = False) -> bool:
+    try:
+        status = posix.stat(path)
+    except (OSError, ValueError):
+        return False
+    if not content:
+        return True
+    return status.st_size > 0 and status.st_mode & KIND != FOLDER
+
+
+def is_folder(path: str) -> bool:
+    try:
+        return posix.stat(path).st_mode & KIND == FOLDER
+    except (OSError, ValueError):
+        return False
+
+
+def remove(path: str) -> None:
+    try:
+        posix.unlink(path)
+    except (OSError, ValueError):
+        pass
+
+
+def make_folders(path: str, mode: int = 0o777) -> None:
+    """As `mkdir -p`.
+
+    Raises:
+        OSError: One could not be made, or a file is in its place.
+    """
+    if not path or path == "/":
+        return
+    try:
+        posix.mkdir(path, mode)
+    except FileNotFoundError:
+        make_folders(path.rpartition("/")[0], mode)
+        posix.mkdir(path, mode)
+    except FileExistsError:
+        if not is_folder(path):
+            raise NotADirectoryError(20, "Not a directory", path) from None
+
+
+def parent(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def absolute(path: str) -> str:
+    """We go to `/` once the program has started: a relative path must not move along."""
+    return path if path.startswith("/") else f"{posix.getcwd()}/{path}"

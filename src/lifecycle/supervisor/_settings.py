@@ -1,0 +1,183 @@
+"""From a command line and an environment to settings: the first word that is no option begins the program's own."""
+
+from ._errors import UsageError
+from ._options import BY_NAME, BY_SHORT, COMPATIBLE, OPTIONS, PREFIX, Option
+from ._specs import Condition
+
+
+class Settings:
+    """One attribute for each option of the table, by its name, and the command."""
+
+    after: list[Condition]
+    always_zero: bool
+    cancel_file: str | None
+    delay: list[tuple[int, float]]
+    escalate: tuple[tuple[int, float | None], ...] | None
+    grace_period: float
+    margin: float | None
+    mesh: str | None
+    name: str | None
+    notify: bool
+    on_error: str
+    on_wait_timeout: str
+    parent_death_signal: int | None
+    pause_after: str | None
+    pause_before: str | None
+    pause_on_failure: str | None
+    peer_quit: list[str]
+    peer_timeout: float
+    peers_on_success: bool
+    pipe_timeout: float
+    post_file: str | None
+    pre_stop: tuple[str, ...] | None
+    quiet: bool
+    ready_file: str | None
+    ready_when: Condition | None
+    remap: list[tuple[int, int]]
+    retry: int
+    retry_delay: float
+    retry_limit: float
+    retry_on: frozenset[int] | None
+    rewrite: list[tuple[int, int]]
+    second_signal: str
+    session: bool
+    signal_file: str | None
+    signal_to: str
+    state_dir: str | None
+    stderr_path: str | None
+    stdout_path: str | None
+    stop_on: tuple[int, ...]
+    stop_signal: int | None
+    stop_with: tuple[str, ...] | None
+    survivors: str
+    termination_path: str | None
+    timeout: float
+    unordered_stop: bool
+    until: list[Condition]
+    until_all: bool
+    verbose: bool
+    wait_file: list[str]
+    wait_file_content: bool
+    wait_file_fresh: bool
+    wait_file_variable: str | None
+    wait_timeout: float
+    watchdog: float
+
+    def __init__(self) -> None:
+        self.command: list[str] = []
+        # Failures of predecessors are somebody's breakpoint, and no reason to skip.
+        self.debugging = False
+        # Another wrapper's condition says that there is nothing to do: succeed without the program.
+        self.not_needed = False
+        for option in OPTIONS:
+            # A list of its own: that of the table is the same for everybody.
+            setattr(self, option.attribute, [] if option.repeat else option.default)
+
+    def give(self, option: Option, words: str, *, source: str) -> None:
+        try:
+            value = option.parse(words)
+        except UsageError as failure:
+            raise UsageError(f"{source}: {failure}") from None
+        if option.repeat:
+            getattr(self, option.attribute).append(value)
+        else:
+            setattr(self, option.attribute, value)
+
+    def check(self) -> None:
+        """What is right alone may be wrong together.
+
+        Raises:
+            UsageError: Two settings contradict each other.
+        """
+        if self.margin is not None and self.margin >= self.grace_period > 0:
+            raise UsageError(
+                f"a margin of {self.margin:g} s leaves nothing of a grace period of "
+                f"{self.grace_period:g} s: shorten it, or raise --grace-period"
+            )
+        waited = sum(patience or 0.0 for _, patience in self.escalate or ())
+        if waited > self.grace_period > 0:
+            raise UsageError(
+                f"the steps of --escalate take {waited:g} s of a grace period of "
+                f"{self.grace_period:g} s: set --grace-period above {waited:g}, or shorten one"
+            )
+        if self.on_error == "continue" and self.always_zero:
+            raise UsageError(
+                "--on-error continue and --always-zero answer the same question: give one"
+            )
+        if self.watchdog and not self.notify:
+            raise UsageError("--watchdog listens for WATCHDOG=1: it needs --notify")
+        if not self.command:
+            raise UsageError("no command: write supervisor [options] [--] CMD ARGS…, or see --help")
+        if not self.command[0]:
+            raise UsageError("the command is an empty word")
+
+
+def parse(words: list[str], environment: dict[str, str]) -> Settings:
+    """
+    Raises:
+        UsageError: An option or a variable is unknown or wrong.
+    """
+    settings = Settings()
+    _read_environment(settings, environment)
+    given: set[str] = set()
+    at = 0
+    while at < len(words):
+        word = words[at]
+        if word == "--":
+            at += 1
+            break
+        if not word.startswith("-") or word == "-":
+            break
+        at = _read_option(settings, words, at, given)
+    settings.command = words[at:]
+    settings.check()
+    return settings
+
+
+def _read_option(settings: Settings, words: list[str], at: int, given: set[str]) -> int:
+    word = words[at]
+    if word in COMPATIBLE:
+        for name, value in COMPATIBLE[word]:
+            settings.give(BY_NAME[name], value, source=word)
+        return at + 1
+    name, equals, value = word.partition("=")
+    option = BY_NAME.get(name)
+    if option is None:
+        option = BY_SHORT.get(word[:2])
+        # `-e143` and `-e 143`, as getopt has it; `-vvv` is verbose, too.
+        name, equals, value = word[:2], word[2:], word[2:]
+        if option is not None and option.is_flag and set(word[1:]) == {option.short}:
+            equals = ""
+    if option is None:
+        raise UsageError(f"unknown option {word!r}: see --help, or write -- before the command")
+    if option.is_flag:
+        settings.give(option, value if equals else "true", source=name)
+        return at + 1
+    if not equals:
+        at += 1
+        if at == len(words):
+            raise UsageError(f"{name} needs a value: {option.metavar}")
+        value = words[at]
+    if option.repeat and option.name not in given:
+        # The command line replaces what the environment said, it does not add to it.
+        getattr(settings, option.attribute).clear()
+        given.add(option.name)
+    settings.give(option, value, source=name)
+    return at + 1
+
+
+def _read_environment(settings: Settings, environment: dict[str, str]) -> None:
+    for option in OPTIONS:
+        value = environment.get(option.variable)
+        if not value:
+            continue  # An empty variable is how a manifest takes one back.
+        parts = value.split(",") if option.repeat else [value]
+        for part in parts:
+            settings.give(option, part, source=option.variable)
+
+
+def remaining_environment(environment: dict[str, str]) -> dict[str, str]:
+    """What the program inherits: not our own settings, which a nested supervisor would take for its own."""
+    if not any(name.startswith(PREFIX) for name in environment):
+        return environment
+    return {name: value for name, value in environment.items() if not name.startswith(PREFIX)}

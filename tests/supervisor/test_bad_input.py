@@ -1,0 +1,179 @@
+"""Whatever is broken around it, the program is served where possible, the status is honest and the words are clear."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.supervisor.running import NAMESPACE, ROOT, WITNESS, Form, is_namespace_allowed
+
+pytestmark = pytest.mark.process
+root_only = pytest.mark.skipif(
+    os.getuid() != 0 or not is_namespace_allowed(), reason="needs root and namespaces"
+)
+
+
+def inside(supervisor: Form, script: str, *words: object) -> tuple[int, str, str]:
+    """In a mount namespace of its own, after a shell script that breaks something."""
+    argv = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        f'{script}; exec "$@"',
+        "sh",
+        *supervisor.argv,
+        *map(str, words),
+    ]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env, timeout=30)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_state_that_cannot_be_kept_costs_only_the_state(supervisor: Form, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    status, out, errors = supervisor.run("--state-dir", tmp_path / "file", "echo", "on")
+    assert (status, out) == (0, "on\n")
+    assert "cannot keep state in" in errors
+    assert "Not a directory" in errors
+
+
+@root_only
+def test_a_read_only_volume_costs_only_the_state(supervisor: Form, tmp_path: Path) -> None:
+    script = f"mount -t tmpfs -o ro none {tmp_path}"
+    status, out, errors = inside(
+        supervisor, script, "--name", "x", "--state-dir", tmp_path / "s", "echo", "on"
+    )
+    assert (status, out) == (0, "on\n")
+    assert "Read-only file system" in errors
+
+
+@root_only
+def test_a_marker_that_cannot_be_written_is_never_a_success(
+    supervisor: Form, tmp_path: Path
+) -> None:
+    script = f"mount -t tmpfs -o size=4k none {tmp_path}; head -c 8192 /dev/zero > {tmp_path}/full 2>/dev/null"
+    for option in ("--always-zero", "--peers-on-success"):
+        status, _, errors = inside(
+            supervisor, script, option, "--post-file", tmp_path / "out", "true"
+        )
+        assert status == 73
+        assert f"cannot write {tmp_path}/out: No space left on device" in errors
+    assert inside(supervisor, script, "--post-file", tmp_path / "out", "sh", "-c", "exit 5")[0] == 5
+
+
+def test_a_directory_in_place_of_a_marker_is_an_error_and_no_hang(
+    supervisor: Form, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    status, _, errors = supervisor.run("--post-file", tmp_path / "out", "true")
+    assert (status, "Is a directory" in errors) == (73, True)
+    words = ("--wait-file", tmp_path / "out", "--wait-file-content", "true")
+    status, _, errors = supervisor.run(*words)
+    assert (status, "is a directory, where a file was expected" in errors) == (69, True)
+
+
+def test_a_huge_command_line_and_environment_are_passed_on(supervisor: Form) -> None:
+    env = {f"VARIABLE_{number}": "x" * 20 for number in range(10_000)}
+    words = ["x" * 100_000, *map(str, range(5_000))]
+    program = "echo $# ${#1}; env | grep -c ^VARIABLE_"
+    assert supervisor.run("sh", "-c", program, "sh", *words, env=env)[:2] == (
+        0,
+        "5001 100000\n10000\n",
+    )
+
+
+def test_bytes_that_are_no_text_are_passed_on(supervisor: Form) -> None:
+    word = b"\xff\xfe"
+    argv = [
+        *map(os.fsencode, supervisor.argv),
+        b"sh",
+        b"-c",
+        b'printf "%s,%s" "$1" "$X"',
+        b"sh",
+        word,
+    ]
+    env = {**os.environb, b"X": b"\xc3", b"PYTHONPATH": os.fsencode(ROOT / "src")}
+    done = subprocess.run(argv, capture_output=True, check=False, env=env)
+    assert (done.returncode, done.stdout) == (0, word + b",\xc3")
+
+
+def test_a_closed_stderr_or_stdout_does_not_stop_the_program(supervisor: Form) -> None:
+    for closed in ("2>&-", "2>&- >&- <&-"):
+        script = f'"$@" {closed}; echo $?'
+        argv = ["sh", "-c", script, "sh", *supervisor.argv, "--verbose", "sh", "-c", "exit 6"]
+        env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
+        assert done.stdout == "6\n"
+
+
+def test_a_message_with_a_nul_byte_is_passed_on_without_it(
+    supervisor: Form, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"a\0b\n")
+    words = ("--wait-file", tmp_path / "file", "--wait-file-variable", "M", "sh", "-c", "echo $M")
+    assert supervisor.run(*words) == (0, "ab\n", "")
+
+
+@root_only
+@pytest.mark.parametrize("place", ["pid 1", "child"])
+def test_a_missing_proc_costs_only_what_it_is_needed_for(supervisor: Form, place: str) -> None:
+    prefix = NAMESPACE if place == "pid 1" else ["unshare", "--mount"]
+    script = 'mount -t tmpfs none /proc; exec "$@"'
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    program = "trap '' TERM; (sleep 0.1; kill -TERM $PPID) & sleep 30; sleep 30"
+    argv = [
+        *prefix,
+        "sh",
+        "-c",
+        script,
+        "sh",
+        *supervisor.argv,
+        "--grace-period",
+        "1",
+        "sh",
+        "-c",
+        program,
+    ]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env, timeout=20)
+    assert done.returncode == 137, done.stderr
+    assert "unknown without /proc" in done.stderr
+
+
+@root_only
+def test_a_random_user_without_a_name_is_served(supervisor: Form, tmp_path: Path) -> None:
+    if supervisor.name != "static":
+        pytest.skip("the interpreter of this machine is readable by root alone")
+    argv = ["setpriv", "--reuid=1234567", "--regid=7", "--clear-groups", *supervisor.argv]
+    done = subprocess.run(
+        [*argv, "sh", "-c", "id -u; exit 4"], capture_output=True, text=True, check=False, env={}
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (4, "1234567\n", "")
+
+
+@root_only
+def test_a_filter_that_forbids_prctl_costs_one_warning(supervisor: Form, tmp_path: Path) -> None:
+    """A seccomp filter answers EPERM to prctl(2), which is number 157 on x86-64."""
+    if os.uname().machine != "x86_64":
+        pytest.skip("the filter is written in system call numbers of x86-64")
+    launcher = tmp_path / "launcher.py"
+    launcher.write_text(
+        "import ctypes, os, struct, sys\n"
+        "program = [(0x20, 0, 0, 0), (0x15, 0, 1, 157), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7fff0000)]\n"
+        "code = b''.join(struct.pack('HBBI', *row) for row in program)\n"
+        "buffer = ctypes.create_string_buffer(code)\n"
+        "class Filter(ctypes.Structure): _fields_ = [('n', ctypes.c_ushort), ('p', ctypes.c_void_p)]\n"
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "assert libc.prctl(38, 1, 0, 0, 0) == 0\n"
+        "f = Filter(len(program), ctypes.addressof(buffer))\n"
+        "assert libc.prctl(22, 2, ctypes.byref(f), 0, 0) == 0, ctypes.get_errno()\n"
+        "os.execv(sys.argv[1], sys.argv[1:])\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    argv = [WITNESS[0], str(launcher), *supervisor.argv, "sh", "-c", "exit 5"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
+    assert done.returncode == 5
+    assert done.stderr == (
+        "supervisor: neither PID 1 nor allowed to adopt orphans: some may be left behind\n"
+    )
