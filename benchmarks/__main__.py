@@ -17,6 +17,7 @@ from benchmarks import (
     request,
     serve_exits,
     serve_restarts,
+    serve_streams,
     serve_throughput,
     server_time,
     starts,
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[Effort], Finding]] = {
     "losses": losses.measure,
     "serve-restarts": serve_restarts.measure,
     "serve-exits": serve_exits.measure,
+    "serve-streams": serve_streams.measure,
     "serve-throughput": serve_throughput.measure,
 }
 

@@ -181,6 +181,7 @@ class EarlySignals:
 
     def __init__(self) -> None:
         self.noted_at: float | None = None
+        self._pid = os.getpid()
 
     def install(self, *, everywhere: bool = False) -> None:
         """Note SIGTERM from now on. `everywhere`: as an ordinary process too, where somebody will ask for it."""
@@ -192,7 +193,7 @@ class EarlySignals:
             signal.signal(signal.SIGTERM, self._note)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        if os.getpid() != 1:
+        if os.getpid() != self._pid:
             _as_if_we_were_not_here(number)
             return
         self.noted_at = time.monotonic() if self.noted_at is None else self.noted_at

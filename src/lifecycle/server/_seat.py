@@ -23,6 +23,7 @@ class Seat:
     def __init__(self, *, owns_process: bool = True) -> None:
         self.owns_process = owns_process
         self.server: Server | None = None
+        self.left = False
         self.replaced = False
         self._life: Lifecycle | None = None
 
@@ -32,6 +33,7 @@ class Seat:
 
     def leave(self) -> None:
         """All is done: stop listening and return."""
+        self.left = True
         if self.server is not None:
             self.server.leave()
 

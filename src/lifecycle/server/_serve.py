@@ -105,7 +105,7 @@ async def _serve(
         asyncio.create_task(part_with_connections(life, server)),
         asyncio.create_task(seat.follow(life)),
     ]
-    if lifespan.done():
+    if seat.left:
         server.leave()
     await server.serve(sockets=sockets)
     for watch in watches:
