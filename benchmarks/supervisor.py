@@ -178,7 +178,7 @@ def zombies(wrapper: Wrapper) -> float:
         output(process).readline()
         time.sleep(0.3)
         family = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        return float(len(family) - 1)
+        return float(max(len(family) - 1, 0))
 
 
 def _status(pid: int, name: str) -> int:

@@ -153,6 +153,24 @@ def test_a_random_user_without_a_name_is_served(supervisor: Form, tmp_path: Path
 
 
 @root_only
+def test_a_working_directory_that_cannot_be_read_or_is_gone_is_no_obstacle(
+    supervisor: Form, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    leave = f'cd {gone} && rmdir {gone} && exec "$@"'
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    argv = ["sh", "-c", leave, "sh", *supervisor.argv, "--name", "x", "sh", "-c", "exit 4"]
+    assert subprocess.run(argv, check=False, env=env, capture_output=True).returncode == 4
+    if supervisor.name == "static":
+        closed = tmp_path / "closed"
+        closed.mkdir(mode=0o711)
+        become = ["setpriv", "--reuid=1234567", "--regid=7", "--clear-groups", *supervisor.argv]
+        done = subprocess.run([*become, "sh", "-c", "exit 4"], check=False, cwd=closed, env={})
+        assert done.returncode == 4
+
+
+@root_only
 def test_a_filter_that_forbids_prctl_costs_one_warning(supervisor: Form, tmp_path: Path) -> None:
     """A seccomp filter answers EPERM to prctl(2), which is number 157 on x86-64."""
     if os.uname().machine != "x86_64":

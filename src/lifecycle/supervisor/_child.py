@@ -29,7 +29,8 @@ class Launch:
         self.foreground = True
         self.redirect: dict[int, int] = {}
         self.die_with_us = posix.getpid() != 1
-        self.directory = posix.open(".", posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+        # O_PATH: a directory may be entered by a user who may not read it.
+        self.directory = posix.open(".", posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
 
 
 def _fill_standard_descriptors() -> None:

@@ -102,4 +102,9 @@ def parent(path: str) -> str:
 
 def absolute(path: str) -> str:
     """We go to `/` once the program has started: a relative path must not move along."""
-    return path if path.startswith("/") else f"{posix.getcwd()}/{path}"
+    if path.startswith("/"):
+        return path
+    try:
+        return f"{posix.getcwd()}/{path}"
+    except OSError:
+        return path  # The directory is gone: writing will fail, and say so.
