@@ -190,6 +190,7 @@ class EarlySignals:
             and threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
         ):
+            self._pid = os.getpid()
             signal.signal(signal.SIGTERM, self._note)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
