@@ -160,7 +160,7 @@ def test_a_working_directory_that_cannot_be_read_or_is_gone_is_no_obstacle(
     gone.mkdir()
     leave = f'cd {gone} && rmdir {gone} && exec "$@"'
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    argv = ["sh", "-c", leave, "sh", *supervisor.argv, "--name", "x", "sh", "-c", "exit 4"]
+    argv = ["sh", "-c", leave, "sh", *supervisor.argv, "sh", "-c", "exit 4"]
     assert subprocess.run(argv, check=False, env=env, capture_output=True).returncode == 4
     if supervisor.name == "static":
         closed = tmp_path / "closed"

@@ -81,7 +81,7 @@ def test_a_tekton_step_that_is_killed_fails_its_followers_at_once(tekton: Tekton
     began = time.monotonic()
     first.send(signal.SIGKILL)
     assert (second.status(), third.status()) == (1, 1)
-    assert time.monotonic() - began < 0.6
+    assert time.monotonic() - began < 2, "a poll of the marker alone would never end"
 
 
 def test_tekton_continues_on_error_when_asked(tekton: Tekton) -> None:

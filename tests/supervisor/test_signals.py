@@ -160,21 +160,26 @@ def test_the_program_inherits_the_launchers_mask_and_ignored_signals(supervisor:
         check=True,
         env={**os.environ, "PYTHONPATH": str(PROGRAMS.parents[2] / "src")},
     )
-    lines = dict(
-        line.split(":\t", 1) for line in program.stdout.splitlines() if line.startswith("Sig")
-    )
-    bits = {
-        name: {n for n in range(1, 65) if int(lines[name], 16) & (1 << (n - 1))}
-        for name in ("SigBlk", "SigIgn")
-    }
+    bits = signal_bits(program.stdout)
     assert bits["SigBlk"] == {signal.SIGTTIN, signal.SIGILL, signal.SIGTERM}
     assert bits["SigIgn"] == {signal.SIGTTOU, signal.SIGSEGV, signal.SIGINT}
 
 
+# The C library's own. Its posix_spawn, which newer Pythons start processes with, ignores them in the new process.
+INTERNAL = {32, 33}
+
+
+def signal_bits(status: str) -> dict[str, set[int]]:
+    lines = dict(line.split(":\t", 1) for line in status.splitlines() if line.startswith("Sig"))
+    return {
+        name: {n for n in range(1, 65) if int(lines[name], 16) & (1 << (n - 1))} - INTERNAL
+        for name in ("SigBlk", "SigIgn")
+    }
+
+
 def test_python_leaves_no_signal_ignored_or_blocked(supervisor: Form, place: str) -> None:
-    out = supervisor.run("cat", "/proc/self/status", place=place)[1]
-    for name in ("SigBlk", "SigIgn"):
-        assert f"{name}:\t0000000000000000\n" in out
+    bits = signal_bits(supervisor.run("cat", "/proc/self/status", place=place)[1])
+    assert bits == {"SigBlk": set(), "SigIgn": set()}
 
 
 def test_a_suspended_program_hears_that_it_is_to_stop(supervisor: Form) -> None:

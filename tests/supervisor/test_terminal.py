@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import subprocess
 import time
 from pathlib import Path
 
@@ -14,11 +15,19 @@ pytestmark = pytest.mark.process
 
 
 class Terminal:
+    """The program's standard input, output and errors, and the terminal that its session is under."""
+
     def __init__(self, argv: list[str]) -> None:
-        self.pid, self.master = pty.fork()
-        if self.pid == 0:
-            os.environ["PYTHONPATH"] = str(ROOT / "src")
-            os.execv(argv[0], argv)
+        # Not pty.fork(): this process may have threads, of which a forked Python knows nothing.
+        self.master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            ["setsid", "--ctty", *argv],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        )
+        os.close(slave)
         self.seen = b""
 
     def until(self, text: str) -> "Terminal":
@@ -36,15 +45,12 @@ class Terminal:
         os.write(self.master, text.encode())
 
     def status(self) -> int:
-        deadline = time.monotonic() + 20
-        ended, status = 0, 0
-        while not ended:
-            if time.monotonic() > deadline:
-                os.kill(self.pid, 9)
-            time.sleep(0.005)
-            ended, status = os.waitpid(self.pid, os.WNOHANG)
-        os.close(self.master)
-        return os.waitstatus_to_exitcode(status)
+        try:
+            return self.process.wait(20)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            os.close(self.master)
 
 
 def test_control_c_reaches_the_program(supervisor: Form) -> None:

@@ -108,6 +108,12 @@ def written(path: str) -> float:
         return 0.0
 
 
+def dependents(base: str, name: str) -> list[_state.Neighbour]:
+    """Who lives, and came after us because it needs us."""
+    neighbours = [_state.look_at(base, other) for other in _state.names(base) if other != name]
+    return [each for each in neighbours if each.alive and name in each.predecessors]
+
+
 def wait_for_dependents(base: str, name: str) -> Answer:
     """Until those that need us are gone: as long as they are on their way out, too.
 
@@ -115,14 +121,7 @@ def wait_for_dependents(base: str, name: str) -> Answer:
     heard of no stop a second after us is not stopping, and is not waited for.
     """
     began = monotonic()
-    while any(
-        neighbour.alive
-        and name in neighbour.predecessors
-        and (neighbour.stopping or monotonic() - began < HEARING)
-        for neighbour in (
-            _state.look_at(base, other) for other in _state.names(base) if other != name
-        )
-    ):
+    while any(each.stopping or monotonic() - began < HEARING for each in dependents(base, name)):
         sleep(FILE_PERIOD)
     return Answer(MET)
 

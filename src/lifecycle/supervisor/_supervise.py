@@ -7,7 +7,7 @@ from time import monotonic
 
 from . import _markers
 from ._child import Launch
-from ._conditions import wait_for_dependents
+from ._conditions import dependents, wait_for_dependents
 from ._dialect import Dialect
 from ._errors import NORMAL, QUIET, VERBOSE, Voice, reason
 from ._leaving import Leaving
@@ -322,7 +322,8 @@ class Supervision:
     def _hold(self, go_on: "Callable[[], None]") -> None:
         """Those that need us stop first; with nothing shared there is nobody to wait for."""
         state = self.published.state
-        if state is None:
+        # Mostly there is nobody, and to find that out is quicker than to start a worker.
+        if state is None or not dependents(state.base, state.name):
             go_on()
             return
         self.loop.ask(lambda: wait_for_dependents(state.base, state.name), lambda answer: go_on())
