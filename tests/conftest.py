@@ -1,5 +1,6 @@
 """Every async test runs twice, on asyncio and on trio, both on a clock that jumps (see `tests/support/clock.py`)."""
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,12 @@ import hypothesis
 import pytest
 
 from tests.support.clock import backend, flow_during_threads
+
+# A shell without job control starts what it runs in the background with these ignored, and every child would inherit it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 # A deadline per example, or for making one, measures the machine and not the code.
 hypothesis.settings.register_profile(
