@@ -155,7 +155,7 @@ def failed_before() -> bool:
 
 @nox.session(python=list(FOUND))
 def tests(session: nox.Session) -> None:
-    """Every test, under every supported Python that this machine has."""
+    """The tests, under every supported Python that this machine has; those of `UNSETTLED` under the oldest."""
     if MISSING:
         session.warn(f"Not tested, because not found: Python {', '.join(MISSING)}")
     install(session, "tests")
