@@ -207,7 +207,7 @@ def test_a_coroutine_in_place_of_its_function_is_no_hook() -> None:
 def test_a_function_whose_signature_lies_is_called_bare() -> None:
     def liar() -> None: ...
 
-    liar.__signature__ = "(x)"  # type: ignore[attr-defined] # what a careless decorator leaves behind
+    liar.__signature__ = 42  # type: ignore[attr-defined] # what a careless decorator leaves behind
     assert not make_hook(Kind.PRE_STOP, liar, WHERE).takes_argument
 
 

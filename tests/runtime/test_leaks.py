@@ -3,7 +3,7 @@
 import gc
 import logging
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -44,6 +44,16 @@ def held() -> tuple[int, int]:
     return len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
 
 
+@pytest.fixture
+def threads_that_nobody_traces() -> Iterator[None]:
+    """coverage keeps a tracer for every thread that ever was, and a life starts one."""
+    tracer = threading.gettrace()
+    threading.settrace(None)
+    yield
+    threading.settrace(tracer)
+
+
+@pytest.mark.usefixtures("threads_that_nobody_traces")
 @pytest.mark.parametrize("again", ["reset", "anew"])
 @pytest.mark.parametrize("way", [run, serve])
 async def test_after_many_lives_no_descriptor_no_thread_and_no_object_is_left(
