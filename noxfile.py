@@ -1,6 +1,5 @@
 """What is run before a change is merged: `nox -s lint typing docs tests`. What there is to see: `nox -s demo bench`."""
 
-import functools
 import os
 import shutil
 import subprocess
@@ -51,9 +50,8 @@ def install(session: nox.Session, *groups: str) -> None:
     )
 
 
-@functools.cache
 def forget_coverage() -> None:
-    """Once before the first of the test sessions: a run that was broken off leaves its files behind."""
+    """A run that was broken off leaves its files behind."""
     for file in Path().glob(".coverage.*"):
         file.unlink()
 
@@ -139,14 +137,6 @@ def supervisor(session: nox.Session) -> None:
     session.run("sh", "-c", "cd dist && cat supervisor.sha256", external=True)
 
 
-UNSETTLED = (
-    "tests/supervisor",
-    "tests/process/test_serve.py",
-    "tests/process/test_serve_workers.py",
-    "tests/process/test_sweep.py",
-)
-
-
 def failed_before() -> bool:
     """Whether the run that has just ended left failures behind."""
     kept = Path(".pytest_cache/v/cache/lastfailed")
@@ -155,23 +145,21 @@ def failed_before() -> bool:
 
 @nox.session(python=list(FOUND))
 def tests(session: nox.Session) -> None:
-    """The tests, under every supported Python that this machine has; those of `UNSETTLED` under the oldest."""
+    """The tests, under every supported Python that this machine has, and what they reach under the oldest."""
     if MISSING:
         session.warn(f"Not tested, because not found: Python {', '.join(MISSING)}")
     install(session, "tests")
-    forget_coverage()
-    session.notify("coverage")
+    pytest = ["python", "-m", "pytest"]
+    if session.python == next(iter(FOUND)):
+        forget_coverage()
+        session.notify("coverage")
+        pytest[2:2] = ["coverage", "run", "-m"]
     # More workers than cores: what takes its time are real processes that wait for real signals.
     workers = ["-n", "4", "--dist", "worksteal"]
-    # A machine that is busy with something else for some seconds can fail such a test once; a defect fails it again.
-    again = ["--reruns", "2"]
-    pytest = ("python", "-m", "coverage", "run", "-m", "pytest")
-    # The supervisor and several workers of the server are at home on the oldest Python so far.
-    ours = [] if session.python == SUPPORTED[0] else [f"--ignore={path}" for path in UNSETTLED]
-    first = [*workers, *again, *ours, *session.posargs]
-    if session.run(*pytest, *first, success_codes=[0, 1]) is not True or failed_before():
-        # Side by side they may be in each other's way: what failed has to work alone.
-        session.run(*pytest, "--last-failed", "--last-failed-no-failures=none", *again, *ours)
+    session.run(*pytest, *workers, *session.posargs, success_codes=[0, 1])
+    if failed_before():
+        # On a busy machine they may have been in each other's way. What failed is named above, and has to work alone.
+        session.run(*pytest, "--last-failed", "--last-failed-no-failures=none")
 
 
 @nox.session(python=next(iter(FOUND)))
@@ -189,7 +177,7 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """What all Pythons and all processes together have run. `tests` asks for it."""
+    """What all processes together have run. `tests` asks for it."""
     session.install("--quiet", "coverage")
     session.run("python", "-m", "coverage", "combine", "--quiet", success_codes=[0, 1])
     session.run(
