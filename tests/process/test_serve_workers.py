@@ -48,9 +48,11 @@ def test_it_is_ready_when_all_are() -> None:
         wait_for_workers(server, set())
 
 
-def test_a_rolling_replacement_under_load_loses_nothing() -> None:
+@pytest.mark.parametrize("start_seconds", ["0", "0.6"])
+def test_a_rolling_replacement_under_load_loses_nothing(start_seconds: str) -> None:
+    """Not even while a new worker, which listens on the same port, is not ready yet."""
     with (
-        running(SERVE, APP, workers=2, **IN_A_POD) as server,
+        running(SERVE, APP, workers=2, START_SECONDS=start_seconds, **IN_A_POD) as server,
         load(server, {"/fast": 50, "/slow?seconds=0.4": 4}, seconds=0.2) as generators,
     ):
         old = set(workers(server))

@@ -99,6 +99,7 @@ class Parent:
             "target": self._target,
             "sockets": descriptors,
             "of": self._count,
+            "serving": self._serving(),
             "options": self._options,
         }
         arguments = [str(theirs.fileno()), json.dumps(order)]
@@ -141,11 +142,15 @@ class Parent:
                 worker.became_ready.set()
             await self._tell_all()
 
+    def _serving(self) -> int:
+        return sum(worker.ready for worker in self._workers)
+
     async def _tell_all(self) -> None:
-        ready = sum(worker.ready for worker in self._workers)
-        self._complete = self._complete or ready >= self._count
+        serving = self._serving()
+        self._complete = self._complete or serving >= self._count
+        ready = self._count if self._complete else serving
         for worker in list(self._workers):
-            await worker.channel.tell(ready_workers=self._count if self._complete else ready)
+            await worker.channel.tell(ready_workers=ready, serving=serving)
 
     async def _watch(self, worker: Worker) -> None:
         await until_gone(worker.process)
@@ -166,6 +171,7 @@ class Parent:
         if worker.replaced:
             logger.info("worker replaced", extra={"pid": worker.pid, "exit_status": status})
             return
+        await self._tell_all()
         logger.error("worker ended by itself", extra={"pid": worker.pid, "exit_status": status})
         await self._replace(worker, status)
 

@@ -37,11 +37,15 @@ class Seat:
         if self.server is not None:
             self.server.leave()
 
+    async def before_listening(self) -> bool:
+        """Wait as long as others serve better than this process would. False: it has ended, and listens no more."""
+        return True
+
     async def follow(self, life: Lifecycle) -> None:
         """Watch the lifecycle, which runs now."""
         self._life = life
 
-    def leave_to_others(self) -> None:
+    async def leave_to_others(self) -> None:
         """Another process has taken over: accept nothing new, let every connection end, and go."""
         if self._life is None or self.server is None:
             return
@@ -49,7 +53,7 @@ class Seat:
         if engine is None or engine.request is not None:
             return
         self.replaced = True
-        self.server.stop_listening()
+        await self.server.stop_listening()
         engine.purse.delay = min(
             self.server.config.timeout_keep_alive + 1.0, engine.purse.budget.drain / 2
         )

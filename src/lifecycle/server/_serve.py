@@ -105,9 +105,10 @@ async def _serve(
         asyncio.create_task(part_with_connections(life, server)),
         asyncio.create_task(seat.follow(life)),
     ]
-    if seat.left:
-        server.leave()
-    await server.serve(sockets=sockets)
+    if await seat.before_listening():
+        if seat.left:
+            server.leave()
+        await server.serve(sockets=sockets)
     for watch in watches:
         watch.cancel()
     driver.server_has_gone()

@@ -69,9 +69,17 @@ class Server(uvicorn.Server):
         self.should_exit = True
         self._left.set()
 
-    def stop_listening(self) -> None:
-        """Accept nothing more; what is open goes on."""
-        for server in self.servers:
+    async def stop_listening(self) -> None:
+        """Accept nothing more; what has been accepted goes on."""
+        servers: list[asyncio.Server] = getattr(self, "servers", [])
+        loop = asyncio.get_running_loop()
+        for server in servers:
+            for sock in server.sockets:
+                loop.remove_reader(sock.fileno())
+        # asyncio makes a connection known a turn after it has accepted it, and drops it if the server was closed in
+        # between (`Server._attach`).
+        await turn()
+        for server in servers:
             server.close()
 
     def watch(self, arrivals: Arrivals) -> None:
@@ -98,7 +106,7 @@ class Server(uvicorn.Server):
         # The kernel has completed handshakes that nobody has accepted yet: a few turns of the loop take them in, and
         # an answer tells them; closed away, they would be reset.
         await turn()
-        self.stop_listening()
+        await self.stop_listening()
         for sock in sockets or []:
             sock.close()
         await turn()

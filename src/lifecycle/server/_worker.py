@@ -22,13 +22,32 @@ from lifecycle.server._serve import make_config, serve_async
 class WorkerSeat(Seat):
     """A server that is one of several: it is ready when all are, and its parent writes the report."""
 
-    def __init__(self, count: int, channel: Channel) -> None:
+    def __init__(self, count: int, serving: int, channel: Channel) -> None:
         super().__init__()
         self.parent = os.getppid()
         self.writes_report = False
         self._count = count
         self._channel = channel
         self.ready_workers = 0
+        self._wanted = asyncio.Event()
+        self.others_serve(serving)
+
+    def others_serve(self, serving: int) -> None:
+        """So many workers are ready. A port that nobody else answers on wants an answer, be it an honest 503."""
+        if not serving:
+            self._wanted.set()
+
+    async def before_listening(self) -> bool:
+        # The kernel hands a connection to whoever listens: beside others that serve, one that only starts would take
+        # its share of the requests and refuse them.
+        if self._wanted.is_set():
+            return True
+        await self._wanted.wait()
+        return not self.left
+
+    def leave(self) -> None:
+        super().leave()
+        self._wanted.set()
 
     def waiting_for(self) -> str | None:
         if self.ready_workers >= self._count:
@@ -38,7 +57,10 @@ class WorkerSeat(Seat):
     async def follow(self, life: Lifecycle) -> None:
         await super().follow(life)
         async for change in life.changes(from_start=True):
-            await self._channel.tell(phase=change.after.value, ready=PROMISES[change.after].ready)
+            ready = PROMISES[change.after].ready
+            if ready:
+                self._wanted.set()
+            await self._channel.tell(phase=change.after.value, ready=ready)
 
 
 def main() -> int:
@@ -53,7 +75,7 @@ def main() -> int:
     app, life = load_application(order["target"], factory=options.pop("factory", False))
     life.heed(early)
     sockets = [socket.socket(fileno=descriptor) for descriptor in order["sockets"]]
-    serving = _serve(app, life, socket.socket(fileno=control), sockets, order["of"], options)
+    serving = _serve(app, life, socket.socket(fileno=control), sockets, order, options)
     with asyncio.Runner(
         loop_factory=make_config(order["target"], **options).get_loop_factory()
     ) as runner:
@@ -65,11 +87,11 @@ async def _serve(
     life: Lifecycle,
     control: socket.socket,
     sockets: list[socket.socket],
-    count: int,
+    order: dict[str, Any],
     options: dict[str, Any],
 ) -> int:
     channel = Channel(control)
-    seat = WorkerSeat(count, channel)
+    seat = WorkerSeat(order["of"], order["serving"], channel)
     status = 0
     async with anyio.create_task_group() as group:
         group.start_soon(_hear, channel, seat)
@@ -83,8 +105,9 @@ async def _hear(channel: Channel, seat: WorkerSeat) -> None:
     async for message in channel.messages():
         if "ready_workers" in message:
             seat.ready_workers = message["ready_workers"]
+            seat.others_serve(message["serving"])
         if message.get("leave"):
-            seat.leave_to_others()
+            await seat.leave_to_others()
     # The parent has gone without a word: nobody would ever tell this worker to stop.
     seat.orphaned()
 
