@@ -194,10 +194,11 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(python=next(iter(FOUND)))
 def sweep(session: nox.Session) -> None:
-    """SIGTERM at some hundreds of moments of a server's life. Takes minutes."""
+    """SIGTERM at some hundreds of moments of a server's life, and 10,000 connections at its end. Takes half an hour."""
     install(session, "tests")
     runs = {"SWEEP_RUNS": "300"}
-    session.run("python", "-m", "pytest", "-q", "tests/process/test_sweep.py", env=runs)
+    files = ["tests/process/test_sweep.py", "tests/process/test_serve_faults.py"]
+    session.run("python", "-m", "pytest", "-q", *files, *session.posargs, env=runs)
 
 
 @nox.session

@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -281,6 +281,25 @@ def test_routers_that_let_go_early_are_not_waited_for(tmp_path: Path) -> None:
     assert 0.5 < duck < 1.5
 
 
+def test_a_service_with_little_traffic_waits_its_whole_delay() -> None:
+    """As one request every 3 s, with routers that let go after 4 s of 5: a sixth of all that."""
+    settings = {**IN_A_POD, "LIFECYCLE_SHUTDOWN_DELAY": "0.84"}
+    with (
+        running(SERVE, APP, **settings) as server,
+        load(server, {"/fast": 2.0}, seconds=0.67, lead=1.2) as generators,
+    ):
+        for generator in generators:
+            generator.stopping(time.monotonic())
+        began = time.monotonic()
+        server.terminate()
+        for generator in generators:
+            result = generator.result()
+            assert not result.failures, (result.summary(), server.output)
+            assert result.sent_after_stop >= 1
+        assert server.wait() == 0, server.output
+        assert time.monotonic() - began > 0.84
+
+
 def test_late_requests_are_counted_and_tell_how_much_the_delay_lacks(tmp_path: Path) -> None:
     report = tmp_path / "report"
     settings = {
@@ -321,8 +340,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_tls_peer_that_does_not_answer_the_close_costs_no_time(
     command: list[str], certificate: Path
 ) -> None:
-    options = [*command, "--ssl-keyfile", str(certificate), "--ssl-certfile", str(certificate)]
-    with launched(options, APP) as server:
+    with launched(with_tls(command, certificate), APP) as server:
         server.wait_for("started")
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -332,6 +350,100 @@ def test_a_tls_peer_that_does_not_answer_the_close_costs_no_time(
             server.terminate()
             assert server.wait(10) == 0, server.output
             assert time.monotonic() - began < 2.5
+
+
+class HalfAHandshake:
+    """A TLS client that has sent the first half of its first message."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        self._tls = context.wrap_bio(self._in, self._out)
+        with suppress(ssl.SSLWantReadError):
+            self._tls.do_handshake()
+        hello = self._out.read()
+        sock.sendall(hello[:50])
+        self._rest = hello[50:]
+
+    def finish(self) -> None:
+        """The other half, and all that follows."""
+        self._sock.sendall(self._rest)
+        while True:
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                self._flush()
+                self._in.write(self._sock.recv(65536))
+            else:
+                self._flush()
+                return
+
+    def ask(self, path: str) -> bytes:
+        """The whole answer, to the end of the connection."""
+        self._tls.write(request(path))
+        self._flush()
+        answer = b""
+        with suppress(ssl.SSLZeroReturnError):  # its `close_notify`
+            while data := self._sock.recv(65536):
+                self._in.write(data)
+                with suppress(ssl.SSLWantReadError):
+                    while part := self._tls.read():
+                        answer += part
+                    break
+        return answer
+
+    def _flush(self) -> None:
+        self._sock.sendall(self._out.read())
+
+
+def with_tls(command: list[str], certificate: Path) -> list[str]:
+    return [*command, "--ssl-keyfile", str(certificate), "--ssl-certfile", str(certificate)]
+
+
+@every_loop
+def test_a_tls_handshake_under_way_at_the_stop_is_finished_and_its_request_answered(
+    command: list[str], certificate: Path
+) -> None:
+    """In the lame duck as always, in the drain with an honest refusal; never by a reset."""
+    settings = {**IN_A_POD, "LIFECYCLE_SHUTDOWN_DELAY": "0.8"}
+    with launched(with_tls(command, certificate), APP, **settings) as server:
+        server.wait_for("started")
+        with connected(server) as holding, connected(server) as early, connected(server) as late:
+            clients = [HalfAHandshake(sock) for sock in (holding, early, late)]
+            clients[0].finish()
+            slow = Waiting(lambda: clients[0].ask("/slow?seconds=2"))
+            time.sleep(0.1)
+            server.terminate()
+            time.sleep(0.1)
+            clients[1].finish()
+            answer = clients[1].ask("/fast")
+            assert answer.startswith(b"HTTP/1.1 200 OK"), answer
+            assert b"connection: close" in answer.lower()
+            time.sleep(0.9)
+            clients[2].finish()
+            answer = clients[2].ask("/fast")
+            assert answer.startswith(b"HTTP/1.1 503 "), answer
+            assert b"retry-after" in answer.lower()
+            assert slow.result().endswith(b"at last")
+        assert server.wait() == 0, server.output
+
+
+@every_loop
+def test_a_tls_handshake_that_never_ends_costs_no_time(
+    command: list[str], certificate: Path
+) -> None:
+    with launched(with_tls(command, certificate), APP) as server:
+        server.wait_for("started")
+        with connected(server) as sock:
+            HalfAHandshake(sock)
+            time.sleep(0.1)
+            began = time.monotonic()
+            server.terminate()
+            assert server.wait(10) == 0, server.output
+            assert time.monotonic() - began < 2.5
+            assert "Traceback" not in server.output
 
 
 # Others.

@@ -193,6 +193,11 @@ class EarlySignals:
             self._pid = os.getpid()
             signal.signal(signal.SIGTERM, self._note)
 
+    def give_back(self) -> None:
+        """Let SIGTERM mean again what it meant before: somebody else handles it from now on."""
+        if signal.getsignal(signal.SIGTERM) == self._note:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if os.getpid() != self._pid:
             _as_if_we_were_not_here(number)

@@ -46,12 +46,13 @@ def load_application(target: str, *, factory: bool = False) -> tuple[Any, Lifecy
     return app, lifecycle_of(app, module)
 
 
-def lifecycle_of(app: Any, module: object = None) -> Lifecycle:
-    """The lifecycle of the application's middleware; else the only one in its module; else a new one.
+def with_middleware(app: Any, life: Lifecycle) -> Any:
+    """`app`, with the middleware around it unless it has it already."""
+    return app if in_middleware(app) else LifecycleMiddleware(app, life)
 
-    Raises:
-        SettingsError: The module has several, and the application uses none of them.
-    """
+
+def in_middleware(app: Any) -> Lifecycle | None:
+    """The lifecycle of the application's middleware."""
     if isinstance(app, LifecycleMiddleware):
         return app.lifecycle
     for middleware in getattr(app, "user_middleware", ()):
@@ -59,6 +60,17 @@ def lifecycle_of(app: Any, module: object = None) -> Lifecycle:
             found = middleware.kwargs.get("lifecycle") or next(iter(middleware.args), None)
             if isinstance(found, Lifecycle):
                 return found
+    return None
+
+
+def lifecycle_of(app: Any, module: object = None) -> Lifecycle:
+    """The lifecycle of the application's middleware; else the only one in its module; else a new one.
+
+    Raises:
+        SettingsError: The module has several, and the application uses none of them.
+    """
+    if found := in_middleware(app):
+        return found
     lives = (
         {
             id(value): value

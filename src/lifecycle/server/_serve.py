@@ -13,13 +13,13 @@ from typing import Any
 import anyio
 import uvicorn
 
-from lifecycle.asgi import LifecycleMiddleware
-from lifecycle.core import ExitStatus, Settings, SettingsError, read_settings
-from lifecycle.runtime import EarlySignals, Lifecycle
+from lifecycle.core import ExitStatus, Report, Settings, SettingsError, read_settings
+from lifecycle.runtime import EarlySignals, Lifecycle, report_path, write_report
 from lifecycle.server._arrivals import Arrivals
 from lifecycle.server._leaving import part_with_connections, watch_routers
-from lifecycle.server._load import load_application
+from lifecycle.server._load import in_middleware, load_application, with_middleware
 from lifecycle.server._parent import Parent
+from lifecycle.server._reload import serve_and_reload
 from lifecycle.server._seat import LifespanDriver, Seat
 from lifecycle.server._uvicorn import Server, missing
 
@@ -30,16 +30,6 @@ TAKEN = {
     "timeout_graceful_shutdown": "set LIFECYCLE_DRAIN_TIMEOUT, or Lifecycle(drain_timeout=…)",
 }
 """Options of uvicorn's that are ours, and what to do instead."""
-
-
-def with_middleware(app: Any, life: Lifecycle) -> Any:
-    """`app`, with the middleware around it unless it has it already."""
-    if isinstance(app, LifecycleMiddleware):
-        return app
-    for middleware in getattr(app, "user_middleware", ()):
-        if getattr(middleware, "cls", None) is LifecycleMiddleware:
-            return app
-    return LifecycleMiddleware(app, life)
 
 
 async def serve_async(
@@ -113,8 +103,18 @@ async def _serve(
         watch.cancel()
     driver.server_has_gone()
     await lifespan
+    if server.unread:
+        _regret(life.report, server.unread)
+        if seat.writes_report:
+            write_report(life.report, report_path(life.settings.report_file))
     if driver.mistake is not None:
         raise driver.mistake
+
+
+def _regret(report: Report, unread: int) -> None:
+    # For the application that work was done; to a client, half an answer is none.
+    report.failures.append(f"{unread} answers were not read to their ends by the deadline")
+    report.exit_status = report.exit_status or int(ExitStatus.WORK_ABANDONED)
 
 
 def serve(
@@ -123,17 +123,22 @@ def serve(
     """Serve `app` in one process, or in several; returns the exit status. See `Lifecycle.serve`."""
     if type(workers) is not int or workers < 1:
         raise SettingsError(f"serve(workers={workers!r}): a whole number, 1 or more")
+    reload = options.pop("reload", False)
+    if (workers > 1 or reload) and not isinstance(app, str):
+        raise SettingsError(
+            "serve(workers=…) and serve(reload=True) start new processes, which have to import the application: name it,"
+            " like serve('main:app')"
+        )
+    if reload:
+        return serve_and_reload(app, EarlySignals(), app_dir=app_dir or "", **options)
     if workers > 1:
-        if not isinstance(app, str):
-            raise SettingsError(
-                "serve(workers=…) starts new processes, which have to import the application: name it, like"
-                " serve('main:app')"
-            )
         return _serve_with_workers(app, workers, life.settings, app_dir, options, EarlySignals())
     with listening(make_config(app, **without(options, "factory"))) as sock:
         if isinstance(app, str):
             sys.path.insert(0, app_dir or "")
             app, _ = load_application(app, factory=options.get("factory", False))
+            # A module that is run and names itself is there twice, with a lifecycle each: requests see this one.
+            life = in_middleware(app) or life
         return _run(life, app, sock, without(options, "factory"))
 
 
@@ -149,9 +154,7 @@ def run_application(
 ) -> int:
     """What `lifecycle serve` does: the application by name, and the lifecycle that it has."""
     if reload:
-        # For development: uvicorn's own reloader, and the middleware's own way of leaving.
-        uvicorn.run(target, reload=True, app_dir=app_dir, factory=factory, **options)
-        return 0
+        return serve_and_reload(target, early, app_dir=app_dir, factory=factory, **options)
     if workers is None:
         workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
     if workers > 1:

@@ -63,6 +63,8 @@ class Server(uvicorn.Server):
         self._remaining = remaining
         self._left = asyncio.Event()
         self.connection_ended = asyncio.Event()
+        self.unread = 0
+        """Answers that were given, and not read to their ends by the deadline."""
 
     def leave(self) -> None:
         """All work is done: stop listening, close what is idle, and return."""
@@ -130,6 +132,7 @@ class Server(uvicorn.Server):
             if self._remaining() <= CUT_AHEAD:
                 logger.warning("connections were cut off", extra={"connections": len(connections)})
                 for connection in connections:
+                    self.unread += connection.transport.get_write_buffer_size() > 0
                     connection.transport.abort()
                 await asyncio.sleep(0)
                 return
