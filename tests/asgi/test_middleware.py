@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import threading
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from lifecycle import (
@@ -19,6 +21,7 @@ from lifecycle import (
 from lifecycle.asgi._http import Receive, Scope, Send
 from lifecycle.core import PROMISES
 from tests.support.asgi import Exchange, no_lifespan, serving
+from tests.support.clock import flowing
 from tests.support.phases import held_in, hello
 
 
@@ -125,7 +128,7 @@ async def test_an_error_of_the_application_is_the_servers_business_and_not_in_fl
         exchange = server.begin("/")
         assert (await exchange.answer()).status == 500
         assert isinstance(exchange.error, ZeroDivisionError)
-        assert not life._works
+        assert not len(life._works)
 
 
 # Counting.
@@ -139,7 +142,7 @@ async def test_requests_in_flight_are_counted_by_name_and_age() -> None:
         await anyio.sleep(2)
         second = server.begin("/items")
         await anyio.sleep(1)
-        assert sorted(work.name for work in life._works.works) == ["GET /items", "POST /orders"]
+        assert sorted(work.name for work in life._works) == ["GET /items", "POST /orders"]
         app.release.set()
         await first.done.wait()
         await second.done.wait()
@@ -369,6 +372,65 @@ async def test_a_request_that_swallows_its_cancellation_is_named_and_holds_nobod
     assert report.finished == 0
 
 
+async def test_a_request_that_the_application_sends_to_itself_counts_and_is_cut_off_with_its_sender() -> (
+    None
+):
+    life = Lifecycle(grace_period=10)
+    inner: list[Exchange] = []
+    both = anyio.Event()
+
+    @no_lifespan
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/inner":
+            both.set()
+            await anyio.sleep_forever()
+        inner.append(Exchange({**scope, "path": "/inner"}))
+        # As httpx.ASGITransport does: in the same task.
+        await middleware(inner[0].scope, inner[0].receive, inner[0].send)
+
+    middleware = LifecycleMiddleware(app, life)
+    async with serving(middleware) as server:
+        exchange = server.begin("/outer")
+        await both.wait()
+        assert sorted(work.name for work in life._works) == ["GET /inner", "GET /outer"]
+        life.request_stop("enough")
+        answer = await exchange.answer()
+        await server.told.wait()
+    assert (answer.status, answer.body) == (503, b"cut off: the process is stopping\n")
+    assert sorted(work.name for work in life.report.abandoned) == ["GET /inner", "GET /outer"]
+    assert life.report.failures == []
+    assert len(life._works) == 0
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_shutdown_hooks_wait_for_the_threads_of_requests_that_were_cut_off() -> None:
+    """A thread cannot be cut off. On trio its request cannot either, and is waited for as such."""
+    life = Lifecycle(grace_period=10, drain_timeout=0)
+    begun, closed, used_after_the_end = threading.Event(), threading.Event(), list[bool]()
+
+    def query() -> None:
+        begun.set()
+        used_after_the_end.append(closed.wait(0.3))
+
+    @no_lifespan
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await anyio.to_thread.run_sync(query)
+
+    @life.on_shutdown
+    async def close_pool() -> None:
+        closed.set()
+
+    async with serving(LifecycleMiddleware(app, life)) as server:
+        exchange = server.begin("/sync")
+        await anyio.to_thread.run_sync(begun.wait)
+        with flowing():
+            life.request_stop("enough")
+            assert (await exchange.answer()).status == 503
+            await server.told.wait()
+    assert used_after_the_end == [False]
+    assert life.report.stacks == {}
+
+
 @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
 async def test_after_a_cut_the_servers_task_is_not_left_half_cancelled() -> None:
     life = Lifecycle(grace_period=10)
@@ -399,7 +461,7 @@ async def test_a_cancellation_by_the_server_is_passed_on() -> None:
         assert scope.cancelled_caught
         assert exchange.sent == []
         assert exchange.rejected == []
-        assert not life._works
+        assert not len(life._works)
     assert life.report.exit_status == 0
 
 

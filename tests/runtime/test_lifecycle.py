@@ -492,7 +492,7 @@ async def test_track_returns_what_the_function_returns_and_names_it(life: Lifecy
 
     class Caller:
         async def __call__(self) -> None:
-            names.extend(work.name for work in life._works.works)
+            names.extend(work.name for work in life._works)
 
     assert add(1) == 3
     assert await slow(4) == 4

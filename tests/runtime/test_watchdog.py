@@ -12,7 +12,6 @@ import pytest
 from lifecycle import ExitStatus
 from lifecycle.core import Report
 from lifecycle.runtime import SignalRelay, Watchdog
-from lifecycle.runtime._watchdog import stacks
 
 
 class Ended(BaseException):
@@ -141,20 +140,3 @@ def test_descriptors_above_1023_are_no_obstacle(bench: Bench, tmp_path: Path) ->
             os.close(file)
         relay.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def test_stacks_are_named_after_their_threads_and_leave_out_the_asker() -> None:
-    release, asked = threading.Event(), threading.Event()
-
-    def sit_here() -> None:
-        asked.set()
-        release.wait(20)
-
-    thread = threading.Thread(target=sit_here, name="sitter")
-    thread.start()
-    asked.wait()
-    told = stacks()
-    release.set()
-    thread.join()
-    assert "sit_here" in told["sitter"]
-    assert threading.current_thread().name not in told

@@ -1,15 +1,14 @@
 """The middleware: everything that a web application needs of its lifecycle, in one line.
 
-Pure ASGI. While the process is READY a request costs a look at its path, one small object and one set operation each
-way; `send` is wrapped only from the lame duck on, and on routes that asked for `end`.
+Pure ASGI. While the process is READY a request costs a look at its path and an entry in a dictionary (on trio, which
+has no other way to cut off a request, a cancel scope too); `send` is wrapped only from the lame duck on, and on routes
+that asked for `end`.
 """
 
-import asyncio
 import logging
+from asyncio import CancelledError, current_task
 from collections.abc import Callable, Mapping
 from typing import Any
-
-import anyio
 
 from lifecycle.asgi._endpoints import EndpointAnswers
 from lifecycle.asgi._http import (
@@ -29,7 +28,7 @@ from lifecycle.asgi._server import BEGUN
 from lifecycle.asgi._streams import EndingStream
 from lifecycle.asgi._websockets import Connection
 from lifecycle.core import AlreadyStartedError, End, Endpoints, Policy, SettingsError, as_end
-from lifecycle.runtime import Engine, Lifecycle, Work
+from lifecycle.runtime import Engine, Lifecycle
 
 logger = logging.getLogger("lifecycle")
 
@@ -71,28 +70,30 @@ class LifecycleMiddleware:
                     f"LifecycleMiddleware: endpoints={endpoints!r}: write Endpoints(shutdown='/bye'), for example"
                 )
             lifecycle.endpoints = endpoints
-        self._defaults = {
-            "http": as_end(http, "LifecycleMiddleware: http"),
-            "websocket": as_end(websocket, "LifecycleMiddleware: websocket"),
-        }
+        self._http = as_end(http, "LifecycleMiddleware: http")
+        self._websocket = as_end(websocket, "LifecycleMiddleware: websocket")
         self._routes = None if routes is None else RoutePolicies(routes)
         self._answers = EndpointAnswers(lifecycle)
         self._paths = self._answers.paths
-        self._works = lifecycle._works  # noqa: SLF001 - one library: the register is what a request costs
         self._engine: Engine | None = None
         self._shared: dict[str, Any] = {}
         self._unstarted_was_told = False
         self._at_first_request: Callable[[], object] | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # All in one frame: another one would cost as much as a few of these questions, and be passed at every wait.
+    async def __call__(  # noqa: C901, PLR0912 - all in one frame: another one would cost as much as a few of these questions, and be passed at every wait
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         kind = scope["type"]
-        if kind not in self._defaults:
+        if kind == "http":
+            path = route_path(scope) if scope.get("root_path") else scope["path"]
+            if path in self._paths:
+                await self._answers(path, scope, receive, send)
+                return
+            end = self._http
+        elif kind == "websocket":
+            path, end = route_path(scope), self._websocket
+        else:
             await (self._live if kind == "lifespan" else self.app)(scope, receive, send)
-            return
-        path = route_path(scope)
-        if path in self._paths and kind == "http":
-            await self._answers(path, scope, receive, send)
             return
         if self._at_first_request is not None:
             # Now the server runs its loop for good, and will not take its wake-up descriptor back any more.
@@ -100,65 +101,68 @@ class LifecycleMiddleware:
             self._at_first_request = None
         engine = self._engine
         if engine is None or not (
-            (promises := engine.record.promises).accepts or scope.get(BEGUN) in self._works.works
+            (promises := engine.record.promises).accepts or scope.get(BEGUN) in engine.works.works
         ):
             await self._refuse(scope, receive, send, engine)
             return
-        if "lifecycle" not in (scope.get("state") or ()):
+        if "state" not in scope or "lifecycle" not in scope["state"]:
             # The server does not carry the lifespan's state over to requests.
-            scope["state"] = {**(scope.get("state") or {}), **self._shared}
+            scope["state"] = {**scope.get("state", {}), **self._shared}
         if promises.closes and kind == "http" and is_http1(scope):
             send = closing(send)
-        default = self._defaults[kind]
-        end = default if self._routes is None else self._routes.end(path, default)
-        task = None
-        work = Work(scope, engine.loop.now())
-        self._works.works.add(work)
+        if self._routes is not None:
+            end = self._routes.end(path, end)
+        works, loop = engine.works, engine.loop
+        requests = works.requests
+        # What it can be cut off by. On asyncio its task is there anyway. Asked for by its loop: Python 3.11 makes a
+        # system call to find out which loop runs.
+        by: Any = current_task(loop.native) if loop.is_asyncio else loop.cancel_scope()
+        if end is not None or kind != "http" or by in requests:
+            await self._serve(end, engine, scope, receive, send)
+            return
+        requests[by] = scope, loop.now()
         try:
-            if end is None and kind == "http" and engine.loop.is_asyncio:
-                # A cancel scope for each request would cost more than the rest together; the task is there anyway. Asked
-                # for by its loop: Python 3.11 makes a system call to find out which loop runs.
-                task = asyncio.current_task(engine.loop.native)
-                assert task is not None, "requests run in the loop that the lifespan ran in"  # noqa: S101 - true of every server on asyncio
-                work.cancel = task.cancel
+            if loop.is_asyncio:
                 await self.app(scope, receive, send)
             else:
-                await self._serve(end, work, engine, scope, receive, send)
-        except asyncio.CancelledError:
-            if task is None or not work.cut:
+                with by:
+                    await self.app(scope, receive, send)
+                if by.cancelled_caught:
+                    await cut_short(scope, send)
+        except CancelledError:
+            if by not in works.cut:
                 raise
-            task.uncancel()
+            by.uncancel()
             await cut_short(scope, send)
         finally:
-            self._works.end(work)
+            if requests.pop(by, None) is None:
+                works.end_cut(by)
+            else:
+                works.finished += 1
+            if works.waiter is not None:
+                works.wake()
 
     async def _serve(
-        self,
-        end: End | None,
-        work: Work,
-        engine: Engine,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
+        self, end: End | None, engine: Engine, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Run what its task alone cannot end: WebSockets, streams that are told to, and everything on trio."""
-        if scope["type"] == "websocket":
-            await Connection(end, receive, send).run(self.app, work, engine, scope)
-        elif end is not None:
-            await EndingStream(end, receive, send).run(self.app, work, engine, scope)
-        else:
-            with anyio.CancelScope() as cancel_scope:
-                work.cancel = cancel_scope.cancel
+        """Run what takes more than to be cut off: WebSockets, and streams that are told."""
+        work = engine.works.begin(scope)
+        try:
+            if scope["type"] == "websocket":
+                await Connection(end, receive, send).run(self.app, work, engine, scope)
+            elif end is not None:
+                await EndingStream(end, receive, send).run(self.app, work, engine, scope)
+            else:
+                # A request in the task of another, which the application sends to itself: it ends with that one.
                 await self.app(scope, receive, send)
-            if cancel_scope.cancelled_caught:
-                await cut_short(scope, send)
+        finally:
+            engine.works.end(work)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         lifespan = Lifespan(self.app, self.lifecycle, self._answers, scope)
         try:
             async with lifespan.open() as host:
                 self._engine, self._shared = host.engine, lifespan.state
-                self._works = host.engine.works
                 self._at_first_request = host.relay.interpose
                 await lifespan.speak(host, receive, send)
             if lifespan.last_word is not None:

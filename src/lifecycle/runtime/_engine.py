@@ -37,7 +37,7 @@ from lifecycle.runtime._record import Record
 from lifecycle.runtime._start import Start
 from lifecycle.runtime._state import State
 from lifecycle.runtime._stop_hooks import StopHooks
-from lifecycle.runtime._watchdog import busy_threads
+from lifecycle.runtime._threads import any_busy, busy_threads
 
 logger = logging.getLogger("lifecycle")
 
@@ -291,6 +291,7 @@ class Engine:
             )
             with anyio.move_on_after(CUT_PATIENCE):
                 await self._wait_for_work()
+                await _wait_for_threads()
             for task in self._tasks:
                 if not task.gone:
                     self.record.note(task.record())
@@ -328,6 +329,12 @@ class Engine:
         # Whoever forced the stop has moved the machine past the conductor's own steps.
         if not self.purse.forced.is_set():
             self.record.move(event)
+
+
+async def _wait_for_threads(*, poll_interval: float = 0.02) -> None:
+    """Return when no pool's thread is at work: asyncio cancels who waits for a thread, and the thread goes on."""
+    while any_busy():  # noqa: ASYNC110 - a thread that is through tells nobody
+        await anyio.sleep(poll_interval)
 
 
 def _nothing() -> None:

@@ -1,12 +1,20 @@
 """What is being worked on right now, by name and age."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import Any, Protocol
 
 import anyio
 
 from lifecycle.core import Abandoned
 from lifecycle.runtime._loop import Loop
+
+Scope = MutableMapping[str, Any]
+
+
+class Cancellable(Protocol):
+    """What a request can be cut off by: its task (asyncio), or a cancel scope around it (trio)."""
+
+    def cancel(self) -> object: ...
 
 
 class Work:
@@ -15,7 +23,7 @@ class Work:
     __slots__ = ("began", "cancel", "cut", "label")
 
     def __init__(
-        self, label: Any, began: float, cancel: Callable[[], object] | None = None
+        self, label: str | Scope, began: float, cancel: Callable[[], object] | None = None
     ) -> None:
         self.label = label
         """A name, or the ASGI scope to make it from."""
@@ -36,23 +44,35 @@ class InFlight:
     """The register of work in flight. Adding and removing is safe in any thread; waiting is for the loop."""
 
     def __init__(self) -> None:
+        self.requests: dict[Cancellable, tuple[Scope, float]] = {}
+        """Requests: by what would cancel each, its ASGI scope and when it began. The middleware keeps this by itself:
+        an object for each of them, and a call each way, would cost more than all the rest that it does."""
         self.works: set[Work] = set()
+        """All other work, and the requests that were cut off."""
+        self.cut: dict[Cancellable, Work] = {}
+        """The requests that were cut off and go on."""
         self.finished = 0
         self.refused = 0
         self.loop: Loop | None = None
         self.now: Callable[[], float] = _zero
-        self._waiter: anyio.Event | None = None
+        self.waiter: anyio.Event | None = None
+        """Somebody waits for the end of the last work; who ends a request has to `wake` them then."""
 
     def __len__(self) -> int:
-        return len(self.works)
+        return len(self.requests) + len(self.works)
+
+    def __iter__(self) -> Iterator[Work]:
+        yield from list(self.works)
+        for cancellable, (scope, began) in list(self.requests.items()):
+            yield Work(scope, began, cancellable.cancel)
 
     def bind(self, loop: Loop) -> None:
         """Use the clock of the loop that runs now."""
         self.loop = loop
         self.now = loop.now
 
-    def begin(self, name: str) -> Work:
-        work = Work(name, self.now())
+    def begin(self, label: str | Scope) -> Work:
+        work = Work(label, self.now())
         self.works.add(work)
         return work
 
@@ -61,24 +81,34 @@ class InFlight:
         self.works.discard(work)
         if counted and not work.cut:
             self.finished += 1
-        if self._waiter is not None and not self.works:
-            self._wake()
+        if self.waiter is not None:
+            self.wake()
+
+    def end_cut(self, cancellable: Cancellable) -> None:
+        """A request that was cut off has come to its end, if anybody still waits for it."""
+        work = self.cut.pop(cancellable, None)
+        if work is not None:
+            self.end(work)
 
     async def wait_until_idle(self) -> None:
         """Return as soon as nothing is in flight: told by the last one, not by looking."""
-        while self.works:
-            self._waiter = anyio.Event()
+        while len(self):
+            self.waiter = anyio.Event()
             try:
-                if (
-                    self.works
+                if len(
+                    self
                 ):  # The last one may have ended in a thread between the two lines above.
-                    await self._waiter.wait()
+                    await self.waiter.wait()
             finally:
-                self._waiter = None
+                self.waiter = None
 
     def abandon(self) -> list[Abandoned]:
         """Cut off all that is left, oldest first, and say what it was."""
         now = self.now()
+        for cancellable, (scope, began) in self.requests.items():
+            self.cut[cancellable] = Work(scope, began, cancellable.cancel)
+        self.works.update(self.cut.values())
+        self.requests.clear()
         left = sorted(self.works, key=lambda work: work.began)
         for work in left:
             work.cut = True
@@ -90,11 +120,13 @@ class InFlight:
         """Stop waiting for what was cut off and goes on all the same."""
         left = list(self.works)
         self.works.clear()
+        self.cut.clear()
         return left
 
-    def _wake(self) -> None:
-        waiter, loop = self._waiter, self.loop
-        if waiter is not None and loop is not None:
+    def wake(self) -> None:
+        """Tell who waits, if that was the last."""
+        waiter, loop = self.waiter, self.loop
+        if waiter is not None and loop is not None and not len(self):
             loop.call(waiter.set)
 
 

@@ -7,11 +7,11 @@ import selectors
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 
 from lifecycle.core import ExitStatus, Report
 from lifecycle.runtime._signals import SignalRelay
+from lifecycle.runtime._threads import stacks
 
 logger = logging.getLogger("lifecycle")
 
@@ -19,11 +19,6 @@ STUCK_PATIENCE = 1.0
 """Seconds for the interpreter's own end when something that ignores its cancellation would hold it for ever."""
 LAST_WORDS_PATIENCE = 0.5
 """Seconds for the report, standard error and the log together: any of them may be what everybody is stuck in."""
-
-POOLS = ("AnyIO worker thread", "asyncio_")
-"""Names of the threads that run synchronous endpoints, and what is passed to the loop's executor."""
-WAITS_FOR_WORK = ("queue.py", "concurrent/futures/thread.py")
-"""Where such a thread is that has nothing to do: anyio's in `Queue.get`, the executor's in its own loop."""
 
 
 class Watchdog:
@@ -106,26 +101,6 @@ class Watchdog:
         with contextlib.suppress(OSError):
             os.write(2, _last_words(report).encode(errors="replace"))
         _log(report)
-
-
-def stacks() -> dict[str, str]:
-    """Where every thread is, by its name."""
-    names = {thread.ident: thread.name for thread in threading.enumerate()}
-    return {
-        names.get(ident, str(ident)): "".join(traceback.format_stack(frame)[-12:])
-        for ident, frame in sys._current_frames().items()  # noqa: SLF001 - the documented way to other threads' frames
-        if ident != threading.get_ident()
-    }
-
-
-def busy_threads() -> dict[str, str]:
-    """The stacks of pools' threads that are at work."""
-    return {
-        name: stack
-        for name, stack in stacks().items()
-        if name.startswith(POOLS)
-        and not any(place in stack.splitlines()[-2] for place in WAITS_FOR_WORK)
-    }
 
 
 def _last_words(report: Report) -> str:
