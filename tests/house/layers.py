@@ -23,7 +23,7 @@ LAYERS = {
     "asgi": _layer("core runtime", "anyio starlette"),
     "server": _layer("core runtime asgi", "anyio starlette uvicorn"),
     "kube": _layer("core", "yaml"),
-    "rehearse": _layer("core kube", "anyio yaml"),
+    "rehearse": _layer("core kube", "anyio h11 rich yaml"),
     # Copied and compiled by itself: it knows nobody.
     "supervisor": _layer(theirs="_supervisor"),  # what main.c gives to the static executable
     "cli": _layer("core runtime asgi server kube rehearse supervisor", "anyio click uvicorn"),

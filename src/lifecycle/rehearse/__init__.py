@@ -1,0 +1,32 @@
+"""Plays the kubelet to real local processes, and says what came of it."""
+
+from lifecycle.rehearse._clock import PodClock
+from lifecycle.rehearse._events import STOPS, Event, Journal, Kind
+from lifecycle.rehearse._knobs import Knobs
+from lifecycle.rehearse._runtime import (
+    CannotStartError,
+    ExecResult,
+    Exit,
+    HttpResult,
+    Network,
+    NoAnswerError,
+    Process,
+    Runtime,
+)
+
+__all__ = [
+    "CannotStartError",
+    "Event",
+    "ExecResult",
+    "Exit",
+    "HttpResult",
+    "Journal",
+    "Kind",
+    "Knobs",
+    "Network",
+    "NoAnswerError",
+    "PodClock",
+    "Process",
+    "Runtime",
+    "STOPS",
+]
