@@ -15,6 +15,7 @@ _LAYERS = {
         "HookOrderError",
         "HookTimeoutError",
         "LifecycleError",
+        "ManifestError",
         "NotRunningError",
         "Phase",
         "PhaseChange",

@@ -11,6 +11,7 @@ LifecycleError
 ├── HookTimeoutError (TimeoutError)       a hook took longer than it was given
 ├── TriggerError                          the postStart trigger file cannot be used
 │   └── TriggerTimeoutError (TimeoutError)   … or did not appear in time
+├── ManifestError (ValueError)            a manifest cannot be read, or is not what it says it is
 └── IllegalMoveError (RuntimeError)       a defect in this library: please report it
 """
 
@@ -89,6 +90,17 @@ class TriggerError(LifecycleError):
 
 class TriggerTimeoutError(TriggerError, TimeoutError):
     """The postStart trigger file did not appear in time."""
+
+
+class ManifestError(LifecycleError, ValueError):
+    """A manifest cannot be read, or is not what it says it is. Lines and columns count from 1."""
+
+    def __init__(self, what: str, *, file: str, line: int = 1, column: int = 1) -> None:
+        super().__init__(f"{file}:{line}:{column}: {what}")
+        self.what = what
+        self.file = file
+        self.line = line
+        self.column = column
 
 
 class IllegalMoveError(LifecycleError, RuntimeError):

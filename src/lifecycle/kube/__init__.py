@@ -24,6 +24,7 @@ from lifecycle.kube._model import (
     Where,
     Workload,
 )
+from lifecycle.kube._parse import read_manifest
 
 __all__ = [
     "Check",
@@ -48,4 +49,5 @@ __all__ = [
     "Volume",
     "Where",
     "Workload",
+    "read_manifest",
 ]

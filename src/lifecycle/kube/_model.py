@@ -105,7 +105,10 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvVar:
-    """`value` is None where it comes from somewhere else (`valueFrom`): `source` says from where, as written."""
+    """`value` is None where it comes from somewhere else; `source` says from where.
+
+    For example `fieldRef:status.hostIP`, `resourceFieldRef:limits.memory` or `secretKeyRef:NAME/KEY`.
+    """
 
     name: str
     value: str | None = ""
@@ -159,6 +162,8 @@ class Container:
     args: tuple[str, ...] | None = None
     working_dir: str | None = None
     env: tuple[EnvVar, ...] = ()
+    env_from: tuple[str, ...] = ()
+    """`configMapRef:NAME` and `secretRef:NAME`, whose keys are variables that a manifest does not show."""
     ports: tuple[Port, ...] = ()
     mounts: tuple[Mount, ...] = ()
     post_start: Handler | None = None
@@ -229,7 +234,7 @@ class Pod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strategy:
-    """How a Deployment replaces its pods. Shares are as written: a number, or a percentage."""
+    """How a workload replaces its pods; `OnDelete` where nothing does. Shares are as written: 1 or "25%"."""
 
     kind: str = "RollingUpdate"
     max_unavailable: int | str = "25%"
@@ -265,6 +270,7 @@ class Workload:
     active_deadline: float | None = None
     """A Job's, in seconds."""
     place: Place = Place()
+    """Where the object begins; its keys, and those of the `spec` around the pod's template."""
 
     @property
     def title(self) -> str:
