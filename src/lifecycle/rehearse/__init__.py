@@ -3,6 +3,18 @@
 from lifecycle.rehearse._clock import PodClock
 from lifecycle.rehearse._events import STOPS, Event, Journal, Kind
 from lifecycle.rehearse._knobs import Knobs
+from lifecycle.rehearse._result import (
+    Fate,
+    Finding,
+    Outcome,
+    Promise,
+    Purse,
+    Result,
+    Sample,
+    Severity,
+    Share,
+    Way,
+)
 from lifecycle.rehearse._runtime import (
     CannotStartError,
     ExecResult,
@@ -19,14 +31,24 @@ __all__ = [
     "Event",
     "ExecResult",
     "Exit",
+    "Fate",
+    "Finding",
     "HttpResult",
     "Journal",
     "Kind",
     "Knobs",
     "Network",
     "NoAnswerError",
+    "Outcome",
     "PodClock",
     "Process",
+    "Promise",
+    "Purse",
+    "Result",
     "Runtime",
     "STOPS",
+    "Sample",
+    "Severity",
+    "Share",
+    "Way",
 ]
