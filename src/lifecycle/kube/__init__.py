@@ -1,5 +1,6 @@
 """What a manifest says of its containers' lives, and what is wrong with it."""
 
+from lifecycle.kube._check import check, choose
 from lifecycle.kube._model import (
     NOWHERE,
     Check,
@@ -25,6 +26,8 @@ from lifecycle.kube._model import (
     Workload,
 )
 from lifecycle.kube._parse import read_manifest
+from lifecycle.kube._rule import Finding, Found, Rule, Severity, Subject
+from lifecycle.kube._rules import RULES
 
 __all__ = [
     "Check",
@@ -32,6 +35,8 @@ __all__ = [
     "DisruptionBudget",
     "EnvVar",
     "Exec",
+    "Finding",
+    "Found",
     "Grpc",
     "Handler",
     "HttpGet",
@@ -42,12 +47,18 @@ __all__ = [
     "Pod",
     "Port",
     "Probe",
+    "RULES",
     "Role",
+    "Rule",
+    "Severity",
     "Sleep",
     "Strategy",
+    "Subject",
     "TcpSocket",
     "Volume",
     "Where",
     "Workload",
+    "check",
+    "choose",
     "read_manifest",
 ]

@@ -1,0 +1,8 @@
+"""The table of all rules. A module of rules has a tuple RULES; list it here."""
+
+from typing import Final
+
+from lifecycle.kube import _rules_budget
+from lifecycle.kube._rule import Rule
+
+RULES: Final[tuple[Rule, ...]] = tuple(sorted((*_rules_budget.RULES,), key=lambda rule: rule.id))
