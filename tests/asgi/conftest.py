@@ -19,7 +19,9 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     class Asleep:
         """In place of the watchdog, which counts real seconds and ends the process; tests/process has the real one."""
 
-        def __init__(self, relay: SignalRelay, *rest: object) -> None:
+        ends_process = True
+
+        def __init__(self, relay: SignalRelay, *rest: object, **more: object) -> None:
             relays.append(relay)
 
         def start(self) -> None: ...

@@ -1,10 +1,12 @@
 """The object that an application holds: registration, questions, requests."""
 
 import functools
+import json
 import re
 import signal
 import threading
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import anyio
 import anyio.to_thread
@@ -21,8 +23,11 @@ from lifecycle import (
     SettingsError,
     StopRequest,
     Trigger,
+    wait_for_file,
 )
 from lifecycle.core import Event
+from lifecycle.runtime import Watchdog
+from tests.support.clock import flowing
 from tests.support.living import live, outcomes, until_stopped
 
 HERE = re.escape(__file__)
@@ -436,6 +441,37 @@ async def test_off_the_main_thread_it_works_and_says_what_does_not(
     await anyio.to_thread.run_sync(thread.join)
     assert statuses == [0]
     assert "not in the main thread: signals cannot be handled here" in caplog.text
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+async def test_off_the_main_thread_a_blocked_event_loop_is_named_at_the_deadline(
+    backend: Literal["asyncio", "trio"], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Hasty(Watchdog):
+        def arm(self, seconds: float) -> None:
+            super().arm(seconds / 1000)
+
+    monkeypatch.setattr("lifecycle.runtime._host.Watchdog", Hasty)
+    life = Lifecycle(report_file=tmp_path / "report")
+    blocked, release, statuses = threading.Event(), threading.Event(), list[int]()
+
+    async def main() -> None:
+        blocked.set()
+        release.wait(20)
+
+    thread = threading.Thread(target=lambda: statuses.append(life.run(main, backend=backend)))
+    thread.start()
+    blocked.wait(20)
+    life.request_stop("from outside")
+    with flowing(), anyio.fail_after(20):
+        told = await wait_for_file(tmp_path / "report")
+    release.set()
+    thread.join(20)
+    report = json.loads(told.message)
+    assert report["outcome"] == "deadline"
+    assert any("release.wait(20)" in stack for stack in report["stacks"].values())
+    assert statuses == [0], "it went on, and ended well"
 
 
 # In flight.

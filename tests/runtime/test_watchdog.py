@@ -140,3 +140,20 @@ def test_descriptors_above_1023_are_no_obstacle(bench: Bench, tmp_path: Path) ->
             os.close(file)
         relay.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_where_the_process_is_somebody_elses_it_says_what_is_stuck_and_lets_it_be(
+    bench: Bench, capfd: pytest.CaptureFixture[str]
+) -> None:
+    watchdog = Watchdog(bench.relay, 0.1, lambda: bench.report, bench.write, ends_process=False)
+    watchdog.start()
+    watchdog.arm(0.01)
+    watchdog._thread.join(5)
+    watchdog.stop()
+    watchdog.arm(0.01)
+    (report,) = bench.written
+    assert report.exit_status == ExitStatus.DEADLINE
+    assert "test_where_the_process_is_somebody_elses" in report.stacks["MainThread"]
+    assert "the deadline has come, and the lifecycle has not ended" in capfd.readouterr().err
+    assert bench.status is None
+    assert (bench.report.exit_status, bench.report.failures) == (None, []), "it may still end well"

@@ -9,13 +9,11 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from signal import Signals
-from typing import Final
 
 import anyio
 import anyio.abc
 
 from lifecycle.core import (
-    Abandoned,
     Event,
     ExitStatus,
     Hook,
@@ -30,6 +28,7 @@ from lifecycle.core import (
     shutdown_order,
 )
 from lifecycle.runtime._attempt import Attempt, Resource
+from lifecycle.runtime._drain import CUT_PATIENCE, Drain
 from lifecycle.runtime._in_flight import InFlight
 from lifecycle.runtime._loop import Flag, Loop
 from lifecycle.runtime._purse import Purse
@@ -37,12 +36,8 @@ from lifecycle.runtime._record import Record
 from lifecycle.runtime._start import Start
 from lifecycle.runtime._state import State
 from lifecycle.runtime._stop_hooks import StopHooks
-from lifecycle.runtime._threads import any_busy, busy_threads
 
 logger = logging.getLogger("lifecycle")
-
-CUT_PATIENCE: Final = 1.0
-"""Seconds for cancelled work to clean up before the shutdown hooks close what it uses; out of the hooks' reserve."""
 
 
 class Engine:
@@ -83,6 +78,7 @@ class Engine:
         """Somebody who can tell has seen that the routers have let go: the lame duck need not last its whole delay."""
         self.at_drain: Callable[[], object] = _nothing
         """What a server has to do between the last moment of the lame duck and the first look at what is in flight."""
+        self._purse_opened = purse_opened
         self._stop_requested = stop_requested
         self._closed = closed
         self._hooks = tuple(hooks)
@@ -90,7 +86,7 @@ class Engine:
         self._exit_code = 0
         self._drain_began: float | None = None
         self._asked = anyio.Event()
-        self._tasks: list[Attempt] = []
+        self._drain = Drain(works, self.record, self.purse)
         self._group: anyio.abc.TaskGroup | None = None
         self._hooks_on_the_way_down = StopHooks(self.record, self.purse, self.loop, self.spawn)
         self.start = Start(
@@ -109,6 +105,11 @@ class Engine:
         if self.start.error is not None:
             return "the start failed: the report says why"  # an error may hold a password; anybody can probe
         return self.promises.what if self.ready.is_set() else self.start.reason(self.loop.now())
+
+    def expect_end(self) -> None:
+        """Start the clock of the deadline, in any thread: the loop may be blocked, and never hear of the stop."""
+        if self.request is None and not self.promises.over:
+            self._purse_opened(self.purse.budget.deadline)
 
     # What may come at any time. In the loop's thread.
 
@@ -197,7 +198,7 @@ class Engine:
             if self.ready.is_set():
                 await self._asked.wait()
                 await self._be_lame_duck()
-                await self._drain()
+                await self._finish_work()
             await self._shut_down()
             self._closed()
             self.over.set()
@@ -227,14 +228,17 @@ class Engine:
             self.record.move(Event.STARTED)
             self.ready.set()
             for hook in (*self._of(Kind.TASK), *([self._main] if self._main else [])):
-                self._tasks.append(Attempt(hook))
-                self.spawn(self._run_task, self._tasks[-1])
+                task = Attempt(hook)
+                self._drain.tasks.append(task)
+                self.spawn(self._run_task, task)
         self.settled.set()
 
     async def _run_task(self, attempt: Attempt) -> None:
         await attempt.run()
         hook, error = attempt.hook, attempt.error
-        if error is not None:
+        if isinstance(error, SystemExit):
+            self._leave_with(hook, error.code)
+        elif error is not None:
             self.record.note(attempt.record())
             if hook.essential:
                 self.crash(f"{hook} crashed: {type(error).__name__}: {error}", error)
@@ -242,6 +246,15 @@ class Engine:
                 logger.error("task crashed", extra={"task": str(hook)}, exc_info=error)
         elif hook is self._main and not attempt.cancelled:
             self.stop(f"{hook.name} returned", StopSource.CALL)
+
+    def _leave_with(self, hook: Hook, code: object) -> None:
+        """`sys.exit` in a task asks for the stop, with that status; a text is told, and stands for 1."""
+        if code is not None and not isinstance(code, int):
+            logger.error("the program gives up: %s", code, extra={"hook": str(hook)})
+        status = 0 if code is None else code & 0xFF if isinstance(code, int) else 1
+        self.stop(f"{hook.name} called sys.exit({code!r})", StopSource.CALL, exit_code=status)
+        # Where the stop came first it may still say that it has failed.
+        self._exit_code = self._exit_code or status
 
     async def _be_lame_duck(self) -> None:
         done = anyio.Event()
@@ -258,57 +271,11 @@ class Engine:
         await self._hooks_on_the_way_down.run(hooks, self.purse.pre_stop_ends_at)
         done.set()
 
-    async def _drain(self) -> None:
+    async def _finish_work(self) -> None:
         self._drain_began = self.loop.now()
         self.at_drain()
         self.draining.set()
-        for task in self._tasks:
-            if not task.hook.finish:
-                task.cancel()
-        with self.purse.until(self.purse.drain_ends_at(self.settings.drain_timeout)):
-            await self._wait_for_work()
-        await self._cut_off()
-
-    async def _wait_for_work(self) -> None:
-        await self.works.wait_until_idle()
-        for task in self._tasks:
-            await task.done.wait()
-        await self.works.wait_until_idle()
-
-    async def _cut_off(self) -> None:
-        """Cancel what is left, and wait for its cleaning up: nothing may use a pool that is being closed."""
-        left = self.works.abandon()
-        for task in self._tasks:
-            if not task.gone:
-                left.append(Abandoned(f"task {task.hook.name}", task.seconds))
-                task.cancel()
-        if left:
-            self.record.report.abandoned += left
-            self.record.fail(
-                ExitStatus.WORK_ABANDONED,
-                "work was abandoned",
-                abandoned=[work.name for work in left],
-            )
-            with anyio.move_on_after(CUT_PATIENCE):
-                await self._wait_for_work()
-                await _wait_for_threads()
-            for task in self._tasks:
-                if not task.gone:
-                    self.record.note(task.record())
-            for work in self.works.forget():
-                self.record.stuck = True
-                self.record.report.failures.append(f"{work.name} goes on although it was cut off")
-            self._name_threads()
-        self._advance(Event.DRAIN_TIMED_OUT if left else Event.DRAINED)
-
-    def _name_threads(self) -> None:
-        """Nothing can cancel a thread: say at least where it is."""
-        report = self.record.report
-        report.stacks = busy_threads()
-        # The interpreter would wait for them at its end.
-        self.record.stuck = self.record.stuck or bool(report.stacks)
-        for name, stack in report.stacks.items():
-            logger.error("a thread goes on although its work was cut off: %s\n%s", name, stack)
+        self._advance(await self._drain.run(self.settings.drain_timeout))
 
     async def _shut_down(self) -> None:
         hooks = shutdown_order(self._hooks, self.start.started)
@@ -329,12 +296,6 @@ class Engine:
         # Whoever forced the stop has moved the machine past the conductor's own steps.
         if not self.purse.forced.is_set():
             self.record.move(event)
-
-
-async def _wait_for_threads(*, poll_interval: float = 0.02) -> None:
-    """Return when no pool's thread is at work: asyncio cancels who waits for a thread, and the thread goes on."""
-    while any_busy():  # noqa: ASYNC110 - a thread that is through tells nobody
-        await anyio.sleep(poll_interval)
 
 
 def _nothing() -> None:

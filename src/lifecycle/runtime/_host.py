@@ -106,19 +106,21 @@ class Host:
             self.relay.close()
             self._life._engine = None  # noqa: SLF001 - it has not started after all
             raise
-        if not installed:
-            logger.warning(
-                "not in the main thread: signals cannot be handled here, so stop with request_stop() or /shutdown"
-            )
-            return
         if self.owns_process:
             self._watchdog = Watchdog(
                 self.relay,
                 self._life.settings.budget.deadline,
                 lambda: self.engine.record.report,
                 self._write,
+                # Off the main thread there is more to the process than this life.
+                ends_process=installed,
             )
             self._watchdog.start()
+        if not installed:
+            logger.warning(
+                "not in the main thread: signals cannot be handled here, so stop with request_stop() or /shutdown"
+            )
+            return
         early = self._life._early.noted_at  # noqa: SLF001 - host and lifecycle are two halves of one thing
         if early is not None:
             self._deliver(Signals.SIGTERM, time.monotonic() - early)
@@ -128,7 +130,7 @@ class Host:
         self.relay.restore(deaf_to_sigterm=self.owns_process and self.was_told())
         if self._watchdog is None:
             self.relay.close()
-        elif not self._keeps_watch():
+        elif not self._keeps_watch(self._watchdog):
             self._later(functools.partial(self._call_off, self._watchdog))
         elif self.engine.record.stuck:
             self._watchdog.arm(STUCK_PATIENCE)
@@ -137,10 +139,12 @@ class Host:
         watchdog.stop()
         self.relay.close()
 
-    def _keeps_watch(self) -> bool:
+    def _keeps_watch(self, watchdog: Watchdog) -> bool:
         """Under Kubernetes the deadline stays: what the process does after us is paid out of the same purse."""
         in_kubernetes = self._life.settings.in_kubernetes
-        return self.engine.record.stuck or (self.was_told() and in_kubernetes)
+        return watchdog.ends_process and (
+            self.engine.record.stuck or (self.was_told() and in_kubernetes)
+        )
 
     def was_told(self) -> bool:
         """The platform, or somebody who acts like it, has told this process to go."""

@@ -167,6 +167,7 @@ class Lifecycle(Registration):
                 f"request_stop(exit_code={exit_code!r}): an exit status is a whole number, 0 to 255"
             )
         engine = self._running("request_stop()")
+        engine.expect_end()
         engine.loop.call(
             functools.partial(engine.stop, str(reason), StopSource.CALL, exit_code=exit_code)
         )

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from lifecycle.core import ExitStatus, Report
 from lifecycle.runtime._signals import SignalRelay
@@ -24,7 +25,8 @@ LAST_WORDS_PATIENCE = 0.5
 class Watchdog:
     """Waits beside the event loop, in real time. Armed by the first stop request, or by the signal itself.
 
-    `grace` is the time from a stop signal to the deadline; `report` is asked at the end.
+    `grace` is the time from a stop signal to the deadline; `report` is asked at the end. Without `ends_process` it says
+    what is stuck, and lets it be.
     """
 
     def __init__(
@@ -33,11 +35,14 @@ class Watchdog:
         grace: float,
         report: Callable[[], Report],
         write: Callable[[Report], object],
+        *,
+        ends_process: bool = True,
     ) -> None:
         self._relay = relay
         self._grace = grace
         self._report = report
         self._write = write
+        self.ends_process = ends_process
         self._deadline: float | None = None
         self._off = False
         self._wake_out, self._wake_in = os.pipe()
@@ -49,7 +54,7 @@ class Watchdog:
     def arm(self, seconds: float) -> None:
         """End the process in `seconds`, unless an earlier end is set already."""
         moment = time.monotonic() + seconds
-        if self._deadline is None or moment < self._deadline:
+        if not self._off and (self._deadline is None or moment < self._deadline):
             self._deadline = moment
             os.write(self._wake_in, b"\0")
 
@@ -71,6 +76,7 @@ class Watchdog:
                 left = None if self._deadline is None else self._deadline - time.monotonic()
                 if left is not None and left <= 0:
                     self._expire()
+                    return
                 for key, _ in selector.select(left):
                     if key.fileobj is self._relay.watch_out:
                         self._relay.watch_out.recv(4096)
@@ -81,6 +87,9 @@ class Watchdog:
 
     def _expire(self) -> None:
         report = self._report()
+        if not self.ends_process:
+            # The life goes on, and its own report with it.
+            report = replace(report, failures=list(report.failures))
         if report.exit_status is None:
             report.exit_status = int(ExitStatus.DEADLINE)
             report.failures.append(
@@ -94,22 +103,30 @@ class Watchdog:
             speaker.start()
             speaker.join(LAST_WORDS_PATIENCE)
         finally:
-            os._exit(report.exit_status)
+            if self.ends_process:
+                os._exit(report.exit_status)
 
     def _speak(self, report: Report) -> None:
         self._write(report)
         with contextlib.suppress(OSError):
-            os.write(2, _last_words(report).encode(errors="replace"))
-        _log(report)
+            os.write(2, self._last_words(report).encode(errors="replace"))
+        self._log(report)
 
+    def _last_words(self, report: Report) -> str:
+        what = (
+            f"ending the process with status {report.exit_status}"
+            if self.ends_process
+            else "and the lifecycle has not ended"
+        )
+        blocked = "\n".join(f"thread {name}:\n{stack}" for name, stack in report.stacks.items())
+        return f"lifecycle: the deadline has come, {what}\n{blocked}\n"
 
-def _last_words(report: Report) -> str:
-    blocked = "\n".join(f"thread {name}:\n{stack}" for name, stack in report.stacks.items())
-    return f"lifecycle: the deadline has come, ending the process with status {report.exit_status}\n{blocked}\n"
-
-
-def _log(report: Report) -> None:
-    logger.critical("ended by the watchdog", extra={"report": report.to_dict()})
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
+    def _log(self, report: Report) -> None:
+        fields = {"report": report.to_dict()}
+        if self.ends_process:
+            logger.critical("ended by the watchdog", extra=fields)
+        else:
+            logger.critical("the deadline has come, and the lifecycle has not ended", extra=fields)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
