@@ -61,7 +61,7 @@ def test_an_unknown_backend_is_refused_by_its_name(life: Lifecycle) -> None:
 def test_trio_that_is_not_installed_is_refused(
     life: Lifecycle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lifecycle.runtime._lifecycle.find_spec", lambda _name: None)
+    monkeypatch.setattr("lifecycle.runtime._main.find_spec", lambda _name: None)
     with pytest.raises(SettingsError, match="'trio' where trio is installed"):
         life.run(main, backend="trio")
 

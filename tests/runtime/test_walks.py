@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from lifecycle import ExitStatus, Lifecycle, Phase
 from lifecycle.core import HOOKS_RESERVE, PROMISES, Event, StopSource
-from lifecycle.runtime._engine import CUT_PATIENCE
+from lifecycle.runtime._drain import CUT_PATIENCE
 from tests.support.clock import backend
 
 on_both_backends = pytest.mark.parametrize("backend_name", ["asyncio", "trio"])

@@ -19,17 +19,17 @@ CUT_PATIENCE: Final = 1.0
 
 
 class Drain:
-    """The drain of one life. `tasks` are those that the lifecycle owns, from READY on."""
+    """The drain of one life. `tasks` are those that the lifecycle owns; they are begun when it is READY."""
 
-    def __init__(self, works: InFlight, record: Record, purse: Purse) -> None:
-        self.tasks: list[Attempt] = []
+    def __init__(self, works: InFlight, tasks: list[Attempt], record: Record, purse: Purse) -> None:
+        self._tasks = tasks
         self._works = works
         self._record = record
         self._purse = purse
 
     async def run(self, drain_timeout: float | None) -> Event:
         """What became of it. Nothing new comes in any more."""
-        for task in self.tasks:
+        for task in self._tasks:
             if not task.hook.finish:
                 task.cancel()
         with self._purse.until(self._purse.drain_ends_at(drain_timeout)):
@@ -52,13 +52,13 @@ class Drain:
 
     async def _wait_for_work(self) -> None:
         await self._works.wait_until_idle()
-        for task in self.tasks:
+        for task in self._tasks:
             await task.done.wait()
         await self._works.wait_until_idle()
 
     def _abandon(self) -> list[Abandoned]:
         left = self._works.abandon()
-        for task in self.tasks:
+        for task in self._tasks:
             if not task.gone:
                 left.append(Abandoned(f"task {task.hook.name}", task.seconds))
                 task.cancel()
@@ -66,7 +66,7 @@ class Drain:
 
     def _name_what_goes_on(self) -> None:
         record, report = self._record, self._record.report
-        for task in self.tasks:
+        for task in self._tasks:
             if not task.gone:
                 record.note(task.record())
         for work in self._works.forget():

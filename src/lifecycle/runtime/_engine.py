@@ -5,6 +5,7 @@ the state machine at once and wake the conductor. The conductor (`live`) is one 
 asks what has happened: it waits for the next thing that must, and the table says where that leads.
 """
 
+import functools
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -36,6 +37,7 @@ from lifecycle.runtime._record import Record
 from lifecycle.runtime._start import Start
 from lifecycle.runtime._state import State
 from lifecycle.runtime._stop_hooks import StopHooks
+from lifecycle.runtime._tasks import Tasks
 
 logger = logging.getLogger("lifecycle")
 
@@ -86,7 +88,8 @@ class Engine:
         self._exit_code = 0
         self._drain_began: float | None = None
         self._asked = anyio.Event()
-        self._drain = Drain(works, self.record, self.purse)
+        self._tasks = Tasks(self.record, self.crash, self._leave)
+        self._drain = Drain(works, self._tasks.attempts, self.record, self.purse)
         self._group: anyio.abc.TaskGroup | None = None
         self._hooks_on_the_way_down = StopHooks(self.record, self.purse, self.loop, self.spawn)
         self.start = Start(
@@ -160,6 +163,11 @@ class Engine:
         self.record.fail(ExitStatus.TASK_CRASHED, "something essential is gone", error, reason=what)
         self.stop(what, StopSource.TASK, event=Event.TASK_CRASHED)
 
+    def _leave(self, what: str, status: int) -> None:
+        self.stop(what, StopSource.CALL, exit_code=status)
+        # Where the stop came first, the program may still say that it has failed.
+        self._exit_code = self._exit_code or status
+
     def _lost(self, resource: Resource) -> None:
         error = resource.error
         why = "" if error is None else f": {type(error).__name__}: {error}"
@@ -228,33 +236,12 @@ class Engine:
             self.record.move(Event.STARTED)
             self.ready.set()
             for hook in (*self._of(Kind.TASK), *([self._main] if self._main else [])):
-                task = Attempt(hook)
-                self._drain.tasks.append(task)
-                self.spawn(self._run_task, task)
+                self.spawn(
+                    functools.partial(
+                        self._tasks.run, self._tasks.add(hook), is_main=hook is self._main
+                    )
+                )
         self.settled.set()
-
-    async def _run_task(self, attempt: Attempt) -> None:
-        await attempt.run()
-        hook, error = attempt.hook, attempt.error
-        if isinstance(error, SystemExit):
-            self._leave_with(hook, error.code)
-        elif error is not None:
-            self.record.note(attempt.record())
-            if hook.essential:
-                self.crash(f"{hook} crashed: {type(error).__name__}: {error}", error)
-            else:
-                logger.error("task crashed", extra={"task": str(hook)}, exc_info=error)
-        elif hook is self._main and not attempt.cancelled:
-            self.stop(f"{hook.name} returned", StopSource.CALL)
-
-    def _leave_with(self, hook: Hook, code: object) -> None:
-        """`sys.exit` in a task asks for the stop, with that status; a text is told, and stands for 1."""
-        if code is not None and not isinstance(code, int):
-            logger.error("the program gives up: %s", code, extra={"hook": str(hook)})
-        status = 0 if code is None else code & 0xFF if isinstance(code, int) else 1
-        self.stop(f"{hook.name} called sys.exit({code!r})", StopSource.CALL, exit_code=status)
-        # Where the stop came first it may still say that it has failed.
-        self._exit_code = self._exit_code or status
 
     async def _be_lame_duck(self) -> None:
         done = anyio.Event()

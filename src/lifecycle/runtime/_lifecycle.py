@@ -1,14 +1,12 @@
 """The object that an application holds: hooks are registered on it, and it is asked how things stand."""
 
 import functools
-import inspect
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar, get_args
+from typing import Any, ParamSpec, TypeVar
 
 import anyio
 
@@ -16,33 +14,31 @@ from lifecycle.core import (
     AlreadyStartedError,
     Endpoints,
     Hook,
-    Kind,
     Network,
     NotRunningError,
     Phase,
     PhaseChange,
-    RegistrationError,
     Report,
     Settings,
     SettingsError,
     StopSource,
     caller,
-    make_hook,
     read_settings,
 )
 from lifecycle.runtime._engine import Engine
 from lifecycle.runtime._host import Host
 from lifecycle.runtime._in_flight import InFlight
-from lifecycle.runtime._loop import Flag, in_task
+from lifecycle.runtime._loop import Flag
+from lifecycle.runtime._main import Backend, main_hook, refuse_to_run
 from lifecycle.runtime._registration import Registration
 from lifecycle.runtime._signals import EarlySignals
 from lifecycle.runtime._state import State
+from lifecycle.runtime._track import tracked
 
 logger = logging.getLogger("lifecycle")
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Backend = Literal["asyncio", "trio"]
 
 
 class Lifecycle(Registration):
@@ -183,32 +179,7 @@ class Lifecycle(Registration):
 
     def track(self, function: Callable[P, R]) -> Callable[P, R]:
         """Count every call of `function`, sync or async, as work in flight under the function's name."""
-        name = getattr(function, "__qualname__", repr(function))
-        if not callable(function):
-            raise RegistrationError(
-                f"@life.track was given {name}, which is not a function: inside one, use life.in_flight(name)"
-            )
-        if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
-            raise RegistrationError(
-                f"@life.track was given the generator function {name}: use life.in_flight inside it"
-            )
-        called = getattr(function, "__call__", None)  # noqa: B004 - an object may have an async one: it is looked at
-        if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called):
-
-            @functools.wraps(function)
-            async def tracked_coroutine(*args: P.args, **kwargs: P.kwargs) -> Any:
-                with self.in_flight(name):
-                    result: Any = function(*args, **kwargs)
-                    return await result
-
-            return tracked_coroutine  # type: ignore[return-value] # a coroutine function again: R is its coroutine
-
-        @functools.wraps(function)
-        def tracked(*args: P.args, **kwargs: P.kwargs) -> R:
-            with self.in_flight(name):
-                return function(*args, **kwargs)
-
-        return tracked
+        return tracked(function, self.in_flight)
 
     def reset(self) -> None:
         """Forget a life that is over, so that the same hooks can be started again: for tests.
@@ -261,15 +232,8 @@ class Lifecycle(Registration):
             AlreadyStartedError: This lifecycle has been started before, or an event loop runs here already.
             SettingsError: There is no such backend.
         """
-        hook = self._main_hook(main, caller())
-        if backend not in get_args(Backend) or find_spec(backend) is None:
-            raise SettingsError(
-                f"life.run(backend={backend!r}): write 'asyncio', or 'trio' where trio is installed"
-            )
-        if in_task():
-            raise AlreadyStartedError(
-                f"life.run({hook.name}) inside an event loop that runs already: await life.run_async({hook.name}) there"
-            )
+        hook = main_hook(self, main, caller())
+        refuse_to_run(hook, backend)
         with ExitStack() as afterwards:
             # The event loop's own end can hang as well: asyncio waits for the threads of its executor.
             anyio.run(
@@ -283,26 +247,12 @@ class Lifecycle(Registration):
 
         Signals are handled, in the main thread; the process itself is never ended.
         """
-        await self._run(self._main_hook(main, caller()), owns_process=False)
+        await self._run(main_hook(self, main, caller()), owns_process=False)
         return self.report.exit_status or 0
 
     async def _run(self, main: Hook, **options: Any) -> None:
         async with Host(self, main=main, **options).open() as engine:
             await engine.over.wait()
-
-    def _main_hook(self, main: Callable[..., Any], where: str) -> Hook:
-        function = functools.partial(main, self) if _required(main) else main
-        try:
-            hook = make_hook(Kind.TASK, function, where, essential=True)
-        except RegistrationError:
-            hook = None
-        if hook is None or not (hook.is_async or inspect.iscoroutinefunction(inspect.unwrap(main))):
-            name = getattr(main, "__name__", repr(main))
-            raise RegistrationError(
-                f"life.run({name}) at {where}: the main function is a coroutine function (async def) that takes nothing"
-                " or the lifecycle; run a blocking one with anyio.to_thread.run_sync inside it"
-            )
-        return hook
 
     def _open(self, make: Callable[[], Engine]) -> Engine:
         if self._engine is not None:
@@ -320,15 +270,3 @@ class Lifecycle(Registration):
                 " with the server that serves the middleware"
             )
         return self._engine
-
-
-def _required(function: Callable[..., Any]) -> list[str]:
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return []
-    return [
-        p.name
-        for p in parameters
-        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
