@@ -4,18 +4,22 @@ from collections.abc import Callable
 
 import click
 
-from lifecycle.cli import _serve, _stop, _trigger
+from lifecycle.cli import _check, _serve, _stop, _trigger
+
+LAZY: dict[str, Callable[[], click.Command]] = {
+    "check": _check.command,
+    "serve": _serve.command,
+}
+"""Commands that import what they are about when they are asked for: a server, a reader of manifests."""
 
 
 class _Lazy(click.Group):
-    """Knows `serve` without importing a server, until it is asked for it."""
-
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "serve"])
+        return sorted([*super().list_commands(ctx), *LAZY])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name == "serve":
-            return _serve.command()
+        if cmd_name in LAZY:
+            return LAZY[cmd_name]()
         return super().get_command(ctx, cmd_name)
 
 

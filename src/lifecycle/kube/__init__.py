@@ -1,6 +1,7 @@
 """What a manifest says of its containers' lives, and what is wrong with it."""
 
 from lifecycle.kube._check import check, choose
+from lifecycle.kube._formats import Outcome, findings_as, printable, summary
 from lifecycle.kube._model import (
     NOWHERE,
     Check,
@@ -26,6 +27,7 @@ from lifecycle.kube._model import (
     Workload,
 )
 from lifecycle.kube._parse import read_manifest
+from lifecycle.kube._read import MAX_BYTES
 from lifecycle.kube._rule import Finding, Found, Rule, Severity, Subject
 from lifecycle.kube._rules import RULES
 
@@ -40,9 +42,11 @@ __all__ = [
     "Grpc",
     "Handler",
     "HttpGet",
+    "MAX_BYTES",
     "Manifest",
     "Mount",
     "NOWHERE",
+    "Outcome",
     "Place",
     "Pod",
     "Port",
@@ -60,5 +64,8 @@ __all__ = [
     "Workload",
     "check",
     "choose",
+    "findings_as",
+    "printable",
     "read_manifest",
+    "summary",
 ]

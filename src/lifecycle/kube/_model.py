@@ -295,3 +295,8 @@ class Manifest:
     disruption_budgets: tuple[DisruptionBudget, ...] = ()
     passed_over: tuple[tuple[str, Where], ...] = ()
     """Kind and name of every other object, for the note."""
+
+    @property
+    def objects(self) -> int:
+        """How many there are of all of them."""
+        return len(self.workloads) + len(self.disruption_budgets) + len(self.passed_over)
