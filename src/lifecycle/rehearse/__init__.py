@@ -3,6 +3,7 @@
 from lifecycle.rehearse._clock import PodClock
 from lifecycle.rehearse._events import STOPS, Event, Journal, Kind
 from lifecycle.rehearse._knobs import Knobs
+from lifecycle.rehearse._kubelet import PodWorker
 from lifecycle.rehearse._result import (
     Fate,
     Finding,
@@ -25,9 +26,11 @@ from lifecycle.rehearse._runtime import (
     Process,
     Runtime,
 )
+from lifecycle.rehearse._state import ContainerStatus, PodPhase
 
 __all__ = [
     "CannotStartError",
+    "ContainerStatus",
     "Event",
     "ExecResult",
     "Exit",
@@ -41,6 +44,8 @@ __all__ = [
     "NoAnswerError",
     "Outcome",
     "PodClock",
+    "PodPhase",
+    "PodWorker",
     "Process",
     "Promise",
     "Purse",

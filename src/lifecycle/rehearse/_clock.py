@@ -1,7 +1,6 @@
 """Time as the pod has it: seconds that may pass faster than those on the wall."""
 
 import math
-from contextlib import AbstractContextManager
 
 import anyio
 
@@ -28,7 +27,7 @@ class PodClock:
     async def sleep(self, seconds: float) -> None:
         await anyio.sleep(seconds / self.speed)
 
-    def move_on_after(self, seconds: float) -> AbstractContextManager[anyio.CancelScope]:
+    def move_on_after(self, seconds: float) -> anyio.CancelScope:
         return anyio.move_on_after(seconds / self.speed)
 
 

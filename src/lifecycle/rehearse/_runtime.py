@@ -23,8 +23,11 @@ class Exit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecResult:
+    """`error` says why the runtime could not run it at all; then there is no code to go by."""
+
     code: int
     output: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +71,8 @@ class Process(Protocol):
     async def run(self, command: Sequence[str]) -> ExecResult:
         """Run a command inside, until it has exited and nobody has its output open any more.
 
-        It dies with the container (137). Cancelled: the command is killed, and only it. A command that does not exist
-        gives 127, a container that does not run 128.
+        It dies with the container (137). Cancelled: the command is killed, and only it. A command that does not exist,
+        or a container that does not run, is an `error`.
         """
         ...
 
