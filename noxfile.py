@@ -143,12 +143,23 @@ def failed_before() -> bool:
     return kept.exists() and kept.read_text().strip() not in {"", "{}"}
 
 
+def install_oldest(session: nox.Session, name: str) -> str:
+    """A folder with the oldest version of a dependency that is supported: some tests run beside the newest with it."""
+    bounds = PYPROJECT["project"]["dependencies"]
+    bound = next(bound for bound in bounds if bound.startswith(f"{name}>="))
+    folder = str(Path(session.virtualenv.location) / "oldest")
+    version = bound.replace(">=", "==")
+    session.install("--quiet", "--no-deps", "--upgrade", "--target", folder, version)
+    return folder
+
+
 @nox.session(python=list(FOUND))
 def tests(session: nox.Session) -> None:
     """The tests, under every supported Python that this machine has, and what they reach under the oldest."""
     if MISSING:
         session.warn(f"Not tested, because not found: Python {', '.join(MISSING)}")
     install(session, "tests")
+    oldest = install_oldest(session, "uvicorn")
     pytest = ["python", "-m", "pytest"]
     if session.python == next(iter(FOUND)):
         forget_coverage()
@@ -156,6 +167,7 @@ def tests(session: nox.Session) -> None:
         pytest[2:2] = ["coverage", "run", "-m"]
     # More workers than cores: what takes its time are real processes that wait for real signals.
     workers = ["-n", "4", "--dist", "worksteal"]
+    session.env["OLDEST_UVICORN"] = oldest
     session.run(*pytest, *workers, *session.posargs, success_codes=[0, 1])
     if failed_before():
         # On a busy machine they may have been in each other's way. What failed is named above, and has to work alone.

@@ -1,11 +1,12 @@
 """Beside a server that is told to go: when its lame duck is over, and what becomes of open connections then."""
 
 import asyncio
+import contextlib
 import functools
 import logging
 import math
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, Final
 
 from lifecycle.asgi import BEGUN
 from lifecycle.runtime import Engine, Lifecycle, Work
@@ -14,6 +15,9 @@ from lifecycle.server._seat import Seat
 from lifecycle.server._uvicorn import Server, turn
 
 logger = logging.getLogger("lifecycle")
+
+IDLE_POLL: Final = 0.05
+"""Seconds between two looks for HTTP/2 connections on which nothing is under way."""
 
 
 async def _stopping(life: Lifecycle) -> Engine:
@@ -49,7 +53,12 @@ async def part_with_connections(life: Lifecycle, server: Server) -> None:
     """From the drain on a kept connection has no use; one that has sent half a request is waited for."""
     engine = await _stopping(life)
     engine.at_drain = functools.partial(_wait_for_the_rest, engine, server)
-    await engine.draining.wait()
+    while not engine.draining.is_set():
+        # HTTP/2 has no `Connection: close`: clients move on when they are told so between two streams.
+        server.let_go_of_http2(idle_only=True)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(engine.draining.wait(), IDLE_POLL)
+    server.let_go_of_http2(idle_only=False)
     # What has been sent already is read, and answered, first.
     await turn()
     for connection in server.connections():

@@ -32,6 +32,9 @@ PRIVATE_OF_PROTOCOLS: Final = (
 """Methods of its HTTP/1.1 protocols that are overridden or called here."""
 PRIVATE_ATTRIBUTES_OF_PROTOCOLS: Final = ("app", "cycle", "transport")
 """Their attributes that are read or set here, and `response_complete` of the `cycle`."""
+STREAMS_OF_HTTP2: Final = "cycles"
+"""The attribute of its HTTP/2 protocol that has the streams that are under way; where it is missing, they are left to
+uvicorn."""
 
 TICK: Final = 1.0
 """Seconds between two updates of the `Date` header."""
@@ -93,6 +96,13 @@ class Server(uvicorn.Server):
     def connections(self) -> list[Any]:
         """Those of HTTP/1.1 that are watched: not WebSockets, whose ends are their policy's."""
         return [known for known in self.server_state.connections if hasattr(known, "part")]
+
+    def let_go_of_http2(self, *, idle_only: bool) -> None:
+        """GOAWAY to clients whose streams are over; to the others, unless `idle_only`, after their last stream."""
+        for known in list(self.server_state.connections):
+            streams: Any = getattr(known, STREAMS_OF_HTTP2, None)
+            if streams is not None and not (idle_only and streams):
+                known.shutdown()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

@@ -1,0 +1,61 @@
+"""gunicorn with the configuration of its how-to page: SIGTERM alone loses nothing, and work may take its time."""
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.servers import ROOT, Waiting, load, running
+
+pytestmark = pytest.mark.process
+
+PLAIN = "tests.process.apps.plain:app"
+SETTINGS: dict[str, Any] = {
+    "KUBERNETES_SERVICE_HOST": "10.96.0.1",
+    "LIFECYCLE_SHUTDOWN_DELAY": "0.9",
+    "LIFECYCLE_GRACE_PERIOD": "11.5",
+}
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    page = (ROOT / "docs/how-to/gunicorn.md").read_text()
+    found = re.search(r"```python\n(# gunicorn\.conf\.py\n.+?)```", page, re.DOTALL)
+    assert found is not None
+    path = tmp_path / "gunicorn.conf.py"
+    path.write_text(found[1])
+    return ["gunicorn", "--config", str(path), "--bind", "127.0.0.1:{port}", "{app}"]
+
+
+def test_sigterm_alone_loses_nothing(command: list[str]) -> None:
+    with (
+        running(command, PLAIN, workers=2, **SETTINGS) as server,
+        load(server, {"/fast": 50, "/slow?seconds=0.8": 4}, seconds=0.6) as generators,
+    ):
+        for generator in generators:
+            generator.stopping(time.monotonic())
+        server.terminate()
+        for generator in generators:
+            result = generator.result()
+            assert not result.failures, (result.summary(), server.output)
+            assert result.sent_after_stop > 25
+        assert server.wait() == 0, server.output
+        assert len(server.journal("shut down")) == 2
+
+
+def test_the_parent_waits_for_as_long_as_the_grace_period(command: list[str]) -> None:
+    """The control: with a limit of its own that is shorter, it kills a worker in the middle of its drain."""
+    impatient = [*command, "--graceful-timeout", "1"]
+    for words, done in (command, True), (impatient, False):
+        with running(words, PLAIN, workers=2, **SETTINGS) as server:
+            slow = Waiting(lambda: server.ask("/slow?seconds=1.7"))
+            time.sleep(0.2)
+            server.terminate()
+            status = server.wait()
+            if done:
+                assert (slow.result().body, status) == (b"at last", 0), server.output
+            else:
+                with pytest.raises(OSError):  # noqa: PT011 - a reset, or the end of the stream
+                    slow.result()
