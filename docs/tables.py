@@ -12,9 +12,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import click
 import diagram
 
-from lifecycle.cli import _stop, _trigger
+from lifecycle.cli import _click, _stop, _trigger
 from lifecycle.core import (
     EXTERNAL,
     PROMISES,
@@ -148,6 +149,13 @@ def usage(text: str) -> str:
     return f"```text\n{text}```\n"
 
 
+def usage_of(name: str) -> str:
+    """What a command of click's says of itself, as wide as a page."""
+    command = _click.LAZY[name]()
+    context = click.Context(command, info_name=f"lifecycle {name}", terminal_width=90)
+    return usage(f"{command.get_help(context)}\n")
+
+
 def attribute_docstrings(cls: type) -> dict[str, str]:
     """The string below each assignment in the body of `cls`: Python itself forgets them."""
     (definition,) = ast.parse(inspect.getsource(cls)).body
@@ -224,6 +232,7 @@ FILES: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "sources.md": sources,
     "states.svg": states,
+    "usage-manifest.md": functools.partial(usage_of, "manifest"),
     "usage-stop.md": functools.partial(usage, _stop.HELP),
     "usage-trigger.md": functools.partial(usage, _trigger.HELP),
 }

@@ -54,6 +54,7 @@ from lifecycle.core._settings import (
     TERMINATION_LOG,
     Network,
     Settings,
+    Source,
     read_settings,
 )
 from lifecycle.core._streams import (
@@ -109,6 +110,7 @@ __all__ = [
     "SETTINGS",
     "Settings",
     "SettingsError",
+    "Source",
     "StartError",
     "StopRequest",
     "StopSource",

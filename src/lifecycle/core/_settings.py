@@ -227,6 +227,10 @@ class Settings:
     host_ip: str | None = None
     misspelt: tuple[str, ...] = ()
     """Warnings about variables that look like a setting and are none."""
+    sources: Mapping[str, Source] = field(
+        default_factory=dict[str, Source], repr=False, compare=False
+    )
+    """Where each of those values came from that are not defaults."""
 
 
 def read_settings(arguments: Mapping[str, object], environment: Mapping[str, str]) -> Settings:
@@ -263,6 +267,7 @@ def read_settings(arguments: Mapping[str, object], environment: Mapping[str, str
         in_kubernetes=in_kubernetes,
         host_ip=environment.get("HOST_IP") or None,
         misspelt=_misspelt(environment),
+        sources=sources,
         **values,
     )
 

@@ -1,7 +1,21 @@
 """What a manifest says of its containers' lives, and what is wrong with it."""
 
-from lifecycle.kube._check import check, choose
-from lifecycle.kube._formats import Outcome, findings_as, printable, summary
+from lifecycle.kube._app import (
+    AppFacts,
+    HookFacts,
+    describe,
+    stands_in_code,
+)
+from lifecycle.kube._check import (
+    check,
+    choose,
+)
+from lifecycle.kube._formats import (
+    Outcome,
+    findings_as,
+    printable,
+    summary,
+)
 from lifecycle.kube._model import (
     NOWHERE,
     Check,
@@ -26,12 +40,30 @@ from lifecycle.kube._model import (
     Where,
     Workload,
 )
-from lifecycle.kube._parse import read_manifest
-from lifecycle.kube._read import MAX_BYTES
-from lifecycle.kube._rule import Finding, Found, Rule, Severity, Subject
-from lifecycle.kube._rules import RULES
+from lifecycle.kube._parse import (
+    read_manifest,
+)
+from lifecycle.kube._read import (
+    MAX_BYTES,
+)
+from lifecycle.kube._rule import (
+    Finding,
+    Found,
+    Rule,
+    Severity,
+    Subject,
+)
+from lifecycle.kube._rules import (
+    RULES,
+)
+from lifecycle.kube._stanza import (
+    Stanza,
+    Wishes,
+    write_stanza,
+)
 
 __all__ = [
+    "AppFacts",
     "Check",
     "Container",
     "DisruptionBudget",
@@ -41,6 +73,7 @@ __all__ = [
     "Found",
     "Grpc",
     "Handler",
+    "HookFacts",
     "HttpGet",
     "MAX_BYTES",
     "Manifest",
@@ -56,16 +89,21 @@ __all__ = [
     "Rule",
     "Severity",
     "Sleep",
+    "Stanza",
     "Strategy",
     "Subject",
     "TcpSocket",
     "Volume",
     "Where",
+    "Wishes",
     "Workload",
     "check",
     "choose",
+    "describe",
     "findings_as",
     "printable",
     "read_manifest",
+    "stands_in_code",
     "summary",
+    "write_stanza",
 ]

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from types import ModuleType
 from typing import Any
 
 from lifecycle.asgi import LifecycleMiddleware
@@ -11,6 +12,18 @@ from lifecycle.runtime import Lifecycle
 
 def load_application(target: str, *, factory: bool = False) -> tuple[Any, Lifecycle]:
     """The application at `target`, and the lifecycle that its middleware, or else its module, has.
+
+    Raises:
+        SettingsError: Nothing is there; the message says what was looked for, and where.
+    """
+    module, app = load_object(target)
+    if factory:
+        app = app()
+    return app, lifecycle_of(app, module)
+
+
+def load_object(target: str) -> tuple[ModuleType, Any]:
+    """The module of `target`, imported, and what it has under the name behind the colon.
 
     Raises:
         SettingsError: Nothing is there; the message says what was looked for, and where.
@@ -36,14 +49,12 @@ def load_application(target: str, *, factory: bool = False) -> tuple[Any, Lifecy
             callables = sorted(
                 name
                 for name, value in vars(module).items()
-                if callable(value) and not name.startswith("_")
+                if (callable(value) or isinstance(value, Lifecycle)) and not name.startswith("_")
             )
             raise SettingsError(
                 f"module {module_name!r} has no {attribute!r}: it has {', '.join(callables) or 'nothing callable'}"
             ) from None
-    if factory:
-        app = app()
-    return app, lifecycle_of(app, module)
+    return module, app
 
 
 def with_middleware(app: Any, life: Lifecycle) -> Any:
