@@ -1,5 +1,6 @@
 """Where a command line goes, and what is loaded on the way."""
 
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -52,6 +53,7 @@ def test_the_list_of_commands_has_all_of_them_with_their_help() -> None:
     assert result.exit_code == 0
     told = " ".join(result.output.split())
     for command in (
+        "manifest Print the part of a manifest that fits an application.",
         "serve Serve an ASGI application that drops nothing when it is told to go.",
         "stop Ask an application to stop, and wait until it has: a preStop hook.",
         "supervise Run a program as its init: PID 1.",
@@ -89,3 +91,30 @@ def test_python_m_is_the_same_as_the_command(words: list[str]) -> None:
         check=True,
     )
     assert module.stdout.startswith("Usage: lifecycle")
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("lifecycle man", "plain,manifest"),
+        ("lifecycle manifest --su", "plain,--supervisor"),
+        ("lifecycle manifest --hooks ", "plain,exec"),
+    ],
+)
+def test_the_shell_completes_commands_and_options(typed: str, completed: str) -> None:
+    environment = {
+        **os.environ,
+        "_LIFECYCLE_COMPLETE": "bash_complete",
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(len(typed.split(" ")) - 1),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "lifecycle"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert completed in done.stdout.split()
