@@ -199,9 +199,10 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """A pod's life, played with real processes."""
+    """A pod's life, played with real processes: under uvicorn, `lifecycle serve`, and the same with two workers."""
     install(session, "examples")
-    session.run("python", "-m", "examples.random_generator.demo", *session.posargs)
+    for server in session.posargs or ("image", "serve", "workers"):
+        session.run("python", "-m", "examples.random_generator.demo", server)
 
 
 @nox.session(python=next(iter(FOUND)))

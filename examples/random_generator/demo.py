@@ -1,10 +1,13 @@
 """Plays the life of the pod in `pod.yaml` with real processes, under load, and says what was lost.
 
-    python -m examples.random_generator.demo
+    python -m examples.random_generator.demo             # under the command of its Dockerfile
+    python -m examples.random_generator.demo serve       # under `lifecycle serve`
+    python -m examples.random_generator.demo workers     # the same, with two workers
 
 The exit status is 0 if nothing was, and if the application's own is 0.
 """
 
+import argparse
 import asyncio
 import functools
 import json
@@ -37,11 +40,22 @@ HERE: Final = Path(__file__).parent
 SHOWN_ON_FAILURE: Final = 30
 """Lines of the application's output."""
 
+OPTIONS: Final = "--host 0.0.0.0 --port 8080 --no-access-log"
+SERVERS: Final = {
+    "image": "",
+    "serve": f"lifecycle serve app:app {OPTIONS}",
+    "workers": f"lifecycle serve app:app {OPTIONS} --workers 2",
+}
+
 PARTS: Final = {
     "lame duck": ("d", "delay: served on, while routers forget the address", "yellow"),
     "draining": ("w", "drain: finished the work in flight", "blue"),
     "stopping": ("h", "shutdown hooks", "magenta"),
 }
+
+
+WORKERS_PATIENCE: Final = 3.0
+"""Seconds for one worker to hear of another's change: whichever the kernel chooses answers a probe."""
 
 
 class Play:
@@ -53,6 +67,7 @@ class Play:
         self.line = line
         self.log = Log(self.follow)
         self.faults: list[str] = []
+        self.several_workers = "--workers" in pod.command
 
     def follow(self, record: Record) -> None:
         """The application's own words, as they come."""
@@ -142,6 +157,10 @@ class Play:
         path = self.manifest.probes[kind]
         async with within(5, f"an answer to GET {path}"):
             answer = await self.pod.get(path, PROBE)
+        until = time.monotonic() + WORKERS_PATIENCE
+        while answer.status != wanted and self.several_workers and time.monotonic() < until:
+            await asyncio.sleep(0.02)
+            answer = await self.pod.get(path, PROBE)
         self.line.note("kubelet", f"GET {path}: {answer.status} {answer.body}")
         self.expect(f"status of GET {path}", answer.status, wanted)
 
@@ -180,7 +199,7 @@ async def within(seconds: float, what: str) -> AsyncIterator[None]:
         raise StageError(f"waited {seconds:.0f} s in vain for {what}") from None
 
 
-async def play(line: Timeline) -> list[str]:
+async def play(line: Timeline, server: str) -> list[str]:
     """What went otherwise than promised."""
     _stop_on(signal.SIGTERM)
     manifest = Manifest.read(HERE / "pod.yaml")
@@ -191,7 +210,7 @@ async def play(line: Timeline) -> list[str]:
             "LIFECYCLE_POST_START_FILE": str(tmp / "postStart_done"),
             "LIFECYCLE_REPORT_FILE": str(tmp / "termination-log"),
         }
-        async with container(manifest, HERE, tmp, settings) as pod:
+        async with container(manifest, HERE, tmp, settings, server) as pod:
             life = Play(manifest, pod, line)
             try:
                 line.heading(f"The pod {manifest.name} is created")
@@ -225,10 +244,13 @@ def _said(error: BaseException) -> str:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description="Play the life of the pod in pod.yaml.")
+    parser.add_argument("server", nargs="?", choices=SERVERS, default="image")
+    server = SERVERS[parser.parse_args().server]
     line = Timeline()
     line.print("The kubelet and the clients are played; processes, signals and requests are real.")
     try:
-        faults = asyncio.run(play(line))
+        faults = asyncio.run(play(line, server))
     except (KeyboardInterrupt, asyncio.CancelledError):
         line.print("\nInterrupted; nothing is left behind.")
         return 128 + signal.SIGINT

@@ -245,15 +245,17 @@ class Container:
 
 @asynccontextmanager
 async def container(
-    manifest: Manifest, image: Path, tmp: Path, settings: dict[str, str]
+    manifest: Manifest, image: Path, tmp: Path, settings: dict[str, str], server: str = ""
 ) -> AsyncIterator[Container]:
     """The manifest's container, to be started; whatever happens, nothing of it is left.
 
-    `image` is the folder of its Dockerfile, `tmp` stands for its /tmp. Its addresses are this machine's.
+    `image` is the folder of its Dockerfile, `tmp` stands for its /tmp. Its addresses are this machine's. `server` is a
+    command instead of the image's own.
     """
     port = free_port()
     here = {"0.0.0.0": POD_IP, str(manifest.port): str(port)}  # noqa: S104 - it is replaced
-    server, *words = [here.get(word, word) for word in entrypoint(image / "Dockerfile")]
+    command = server.split() or entrypoint(image / "Dockerfile")
+    module, *words = [here.get(word, word) for word in command]
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -262,7 +264,7 @@ async def container(
     }
     environment |= {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "TMPDIR": str(tmp)}
     environment |= {"PYTHONUNBUFFERED": "1", **manifest.environment, **settings}
-    made = Container([sys.executable, "-m", server, *words], environment, image, port=port)
+    made = Container([sys.executable, "-m", module, *words], environment, image, port=port)
     try:
         yield made
     finally:

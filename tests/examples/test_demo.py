@@ -29,10 +29,10 @@ def tmp() -> Iterator[Path]:
 
 
 @contextmanager
-def demo(tmp: Path, *, root: Path = ROOT) -> Iterator["subprocess.Popen[str]"]:
+def demo(tmp: Path, *words: str, root: Path = ROOT) -> Iterator["subprocess.Popen[str]"]:
     """The demo of the repository at `root`, with `tmp` for its temporary files."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "examples.random_generator.demo"],
+        [sys.executable, "-m", "examples.random_generator.demo", *words],
         cwd=root,
         env=environment(TMPDIR=str(tmp)),
         stdin=subprocess.DEVNULL,
@@ -113,6 +113,17 @@ def test_the_play_is_complete_and_nothing_is_lost(tmp: Path) -> None:
     assert [what for what, (served, lost) in outcome.items() if lost or not served] == []
     assert max(map(len, output.splitlines())) <= 100
     assert "\x1b" not in output, "colours are for terminals"
+    assert output.endswith("\nNothing was lost, and the application exited with 0.\n")
+
+
+def test_nothing_is_lost_under_our_own_server_with_two_workers(tmp: Path) -> None:
+    with demo(tmp, "workers") as process:
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, output
+    assert left_behind(tmp) == []
+    assert "starts the container: lifecycle serve app:app" in output
+    assert output.count("STARTING -> READY") == 2
+    assert [what for what, (served, lost) in table(output).items() if lost or not served] == []
     assert output.endswith("\nNothing was lost, and the application exited with 0.\n")
 
 
