@@ -640,13 +640,13 @@ async def test_an_unauthorised_call_learns_nothing_of_the_settings(settings: Any
     assert answer.header("www-authenticate") is None
 
 
-async def test_thousands_of_refused_calls_fill_no_log_and_name_the_reason_once(
+async def test_a_thousand_refused_calls_fill_no_log_and_name_the_reason_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "lifecycle")
     life = Lifecycle()
     async with serving(LifecycleMiddleware(hello, life)) as server:
-        exchanges = [server.begin("/shutdown", client=FAR) for _ in range(3500)]
+        exchanges = [server.begin("/shutdown", client=FAR) for _ in range(1001)]
         for exchange in exchanges:
             await exchange.done.wait()
         assert life.phase is Phase.READY
@@ -654,7 +654,7 @@ async def test_thousands_of_refused_calls_fill_no_log_and_name_the_reason_once(
     assert {line.getMessage() for line in lines} == {
         "a call of the shutdown endpoint was refused",
     }
-    assert [line.__dict__["refused_so_far"] for line in lines] == [1, 1001, 2001, 3001]
+    assert [line.__dict__["refused_so_far"] for line in lines] == [1, 1001]
     assert FAR[0] in lines[0].__dict__["reason"]
 
 

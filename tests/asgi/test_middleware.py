@@ -403,6 +403,32 @@ async def test_a_request_that_the_application_sends_to_itself_counts_and_is_cut_
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_a_request_in_no_task_at_all_is_served_and_counted() -> None:
+    """As servers might do that drive coroutines by themselves."""
+    life = Lifecycle()
+    served: list[int] = []
+    done = anyio.Event()
+
+    @no_lifespan
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        served.append(len(life._works))
+
+    async with serving(LifecycleMiddleware(app, life)) as server:
+        exchange = Exchange(server._scope("http", "/", method="GET"))
+        request = server.app(exchange.scope, exchange.receive, exchange.send)
+
+        def drive() -> None:
+            with pytest.raises(StopIteration):
+                request.send(None)  # type: ignore[attr-defined] # it is a coroutine
+            done.set()
+
+        asyncio.get_running_loop().call_soon(drive)
+        await done.wait()
+    assert served == [1]
+    assert life.report.finished == 1
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
 async def test_shutdown_hooks_wait_for_the_threads_of_requests_that_were_cut_off() -> None:
     """A thread cannot be cut off. On trio its request cannot either, and is waited for as such."""
     life = Lifecycle(grace_period=10, drain_timeout=0)

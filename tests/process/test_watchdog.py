@@ -40,6 +40,7 @@ CASES = {
     "hook blocks": "ready",
     "nobody reads": "blocking",
     "executor hangs": "hanging",
+    "hook holds the interpreter": "ready",
     "hook swallows": "ready",
     "hook hangs in a thread": "ready",
     "task hangs in a thread": "hanging",
@@ -95,6 +96,16 @@ def test_a_blocked_event_loop_is_ended_at_grace_minus_margin_with_its_stacks_in_
     )
     assert where in ending.report["stacks"]["MainThread"]
     assert "exiting" not in ending.events, "nothing of the program's own was waited for"
+
+
+def test_code_that_never_lets_go_of_the_interpreter_is_ended_before_sigkill_and_named(
+    endings: dict[str, Future[Ending]],
+) -> None:
+    ending = endings["hook holds the interpreter"].result()
+    assert ending.status == 1, ending.output
+    assert DEADLINE < ending.seconds < HUNG
+    assert "holding" in ending.events
+    assert "in hold_the_interpreter" in ending.output
 
 
 @pytest.mark.parametrize("trouble", ["blocked", "hook blocks"])

@@ -157,3 +157,11 @@ def test_where_the_process_is_somebody_elses_it_says_what_is_stuck_and_lets_it_b
     assert "the deadline has come, and the lifecycle has not ended" in capfd.readouterr().err
     assert bench.status is None
     assert (bench.report.exit_status, bench.report.failures) == (None, []), "it may still end well"
+
+
+def test_code_that_holds_the_interpreter_is_left_to_a_timer_in_c_before_sigkill_would_come(
+    bench: Bench, last_resort: list[float]
+) -> None:
+    bench.watchdog.arm(20)
+    bench.watchdog.arm(30)
+    assert last_resort == [pytest.approx(20.9)], "within the margin, and never put off"

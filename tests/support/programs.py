@@ -17,8 +17,9 @@ class Program(Server):
 
     @property
     def report(self) -> dict[str, Any]:
-        """What it left behind for the kubelet."""
-        report: dict[str, Any] = json.loads((self._folder / "report").read_text())
+        """What it left behind for the kubelet: nothing, if it could not."""
+        path = self._folder / "report"
+        report: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         return report
 
     def events(self) -> list[str]:

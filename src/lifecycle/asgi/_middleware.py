@@ -105,9 +105,10 @@ class LifecycleMiddleware:
         ):
             await self._refuse(scope, receive, send, engine)
             return
-        if "state" not in scope or "lifecycle" not in scope["state"]:
+        state = scope.get("state")
+        if not state or "lifecycle" not in state:
             # The server does not carry the lifespan's state over to requests.
-            scope["state"] = {**scope.get("state", {}), **self._shared}
+            scope["state"] = {**(state or {}), **self._shared}
         if promises.closes and kind == "http" and is_http1(scope):
             send = closing(send)
         if self._routes is not None:
@@ -117,7 +118,7 @@ class LifecycleMiddleware:
         # What it can be cut off by. On asyncio its task is there anyway. Asked for by its loop: Python 3.11 makes a
         # system call to find out which loop runs.
         by: Any = current_task(loop.native) if loop.is_asyncio else loop.cancel_scope()
-        if end is not None or kind != "http" or by in requests:
+        if end is not None or kind != "http" or by is None or by in requests:
             await self._serve(end, engine, scope, receive, send)
             return
         requests[by] = scope, loop.now()
@@ -153,7 +154,8 @@ class LifecycleMiddleware:
             elif end is not None:
                 await EndingStream(end, receive, send).run(self.app, work, engine, scope)
             else:
-                # A request in the task of another, which the application sends to itself: it ends with that one.
+                # In the task of another request, which the application sends to itself: it ends with that one. Or in
+                # no task at all, where nothing can end it.
                 await self.app(scope, receive, send)
         finally:
             engine.works.end(work)

@@ -1,6 +1,7 @@
 """The deadline that holds even when the event loop does not: a thread ends the process before SIGKILL would."""
 
 import contextlib
+import faulthandler
 import logging
 import os
 import selectors
@@ -20,6 +21,9 @@ STUCK_PATIENCE = 1.0
 """Seconds for the interpreter's own end when something that ignores its cancellation would hold it for ever."""
 LAST_WORDS_PATIENCE = 0.5
 """Seconds for the report, standard error and the log together: any of them may be what everybody is stuck in."""
+INTERPRETER_PATIENCE = 0.9
+"""Seconds after the deadline at which code in C that does not let go of the interpreter is ended; the margin before
+SIGKILL is a second at least."""
 
 
 class Watchdog:
@@ -57,10 +61,14 @@ class Watchdog:
         if not self._off and (self._deadline is None or moment < self._deadline):
             self._deadline = moment
             os.write(self._wake_in, b"\0")
+            if self.ends_process:
+                end_without_the_interpreter(seconds + INTERPRETER_PATIENCE)
 
     def stop(self) -> None:
         """Call it off: the process may live on."""
         self._off = True
+        if self._deadline is not None and self.ends_process:
+            faulthandler.cancel_dump_traceback_later()
         os.write(self._wake_in, b"\0")
         self._thread.join()
         os.close(self._wake_in)
@@ -86,6 +94,8 @@ class Watchdog:
                         os.read(self._wake_out, 4096)
 
     def _expire(self) -> None:
+        if self.ends_process:
+            faulthandler.cancel_dump_traceback_later()
         report = self._report()
         if not self.ends_process:
             # The life goes on, and its own report with it.
@@ -130,3 +140,12 @@ class Watchdog:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
+
+
+def end_without_the_interpreter(seconds: float) -> None:
+    """End the process in so many seconds, with the stacks on standard error and status 1, by a thread that is all C.
+
+    Threads of Python's own stand still while code in C holds the interpreter. There is one such timer in a process: a
+    program that has set it for itself gets ours instead, now that it is leaving.
+    """
+    faulthandler.dump_traceback_later(seconds, exit=True, file=2)

@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import ctypes
 import os
 import signal
 import sys
@@ -55,6 +56,12 @@ async def block() -> None:
     time.sleep(FOREVER)  # noqa: ASYNC251 - the trouble
 
 
+async def hold_the_interpreter() -> None:
+    """As code in C does that never lets other threads run."""
+    note("holding")
+    ctypes.PyDLL(None).sleep(int(FOREVER))
+
+
 async def fill_standard_error() -> None:
     """As logging does when nobody reads it any more."""
     note("blocking")
@@ -75,6 +82,8 @@ elif TROUBLE == "hook hangs in a thread":
     life.on_shutdown(hang)
 elif TROUBLE == "hook blocks":
     life.on_shutdown(block)
+elif TROUBLE == "hook holds the interpreter":
+    life.on_shutdown(hold_the_interpreter)
 elif TROUBLE == "hook fails":
 
     @life.on_shutdown
