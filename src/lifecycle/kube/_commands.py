@@ -99,3 +99,19 @@ def environment_of(container: Container) -> dict[str, str]:
 def whole_command(container: Container) -> tuple[str, ...]:
     """What it runs, as far as the manifest says; the image has the rest."""
     return (*(container.command or ()), *(container.args or ()))
+
+
+# Nobody calls a command in capitals, and everybody variables.
+_PARENTHESES = re.compile(r"(?<!\$)\$\([A-Z_][A-Z0-9_]*\)")
+_BARE = re.compile(r"(?<![\\$])\$(?:\{[A-Z_][A-Z0-9_]*\}|[A-Z_][A-Z0-9_]*)")
+_LANGUAGES = SHELLS | {"awk", "gawk", "mawk", "perl", "php", "powershell", "pwsh"}
+"""They have variables of their own, which look like a shell's."""
+
+
+def quoted_variables(command: tuple[str, ...]) -> list[str]:
+    """Variables in a hook's command that stay what they are."""
+    text = " ".join(command)
+    found = [*_PARENTHESES.findall(text)]
+    if not _LANGUAGES & {name_of(word) for word in command}:
+        found += _BARE.findall(text)
+    return list(dict.fromkeys(found))

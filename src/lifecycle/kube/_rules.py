@@ -2,7 +2,12 @@
 
 from typing import Final
 
-from lifecycle.kube import _rules_budget
+from lifecycle.kube import _rules_budget, _rules_hooks, _rules_scripts, _rules_trigger
 from lifecycle.kube._rule import Rule
 
-RULES: Final[tuple[Rule, ...]] = tuple(sorted((*_rules_budget.RULES,), key=lambda rule: rule.id))
+RULES: Final[tuple[Rule, ...]] = tuple(
+    sorted(
+        (*_rules_hooks.RULES, *_rules_scripts.RULES, *_rules_trigger.RULES, *_rules_budget.RULES),
+        key=lambda rule: rule.id,
+    )
+)
