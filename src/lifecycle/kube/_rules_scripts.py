@@ -105,11 +105,11 @@ ABSENT: Final[tuple[tuple[str, frozenset[str]], ...]] = (
 def absent_in(image: str) -> frozenset[str]:
     """Programs that an image does not have, as far as its name tells."""
     if "debug" in image:
-        return frozenset()
+        return frozenset[str]()
     if BARE.search(image):
         return SHELL_AND_TOOLS
     name = image.partition("@")[0].removeprefix("docker.io/").removeprefix("library/")
-    return next((gone for known, gone in ABSENT if re.fullmatch(known, name)), frozenset())
+    return next((gone for known, gone in ABSENT if re.fullmatch(known, name)), frozenset[str]())
 
 
 def _absent(subject: Subject) -> Iterator[Found]:
