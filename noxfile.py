@@ -92,7 +92,7 @@ STATIC_PACKAGES = (
 )
 CROSS_PACKAGES = ("gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross")
 # What its tests and its benchmark run it beside.
-PEER_PACKAGES = ("busybox-static", "dumb-init", "supervisor", "tini")
+PEER_PACKAGES = ("busybox-static", "dumb-init", "haproxy", "supervisor", "tini", "wrk")
 
 
 def install_packages(session: nox.Session, *names: str) -> None:

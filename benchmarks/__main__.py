@@ -19,6 +19,7 @@ from benchmarks import (
     serve_restarts,
     serve_streams,
     serve_throughput,
+    serve_timeline,
     server_time,
     starts,
     throughput,
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[Effort], Finding]] = {
     "trigger": trigger.measure,
     "losses": losses.measure,
     "serve-restarts": serve_restarts.measure,
+    "serve-timeline": serve_timeline.measure,
     "serve-exits": serve_exits.measure,
     "serve-streams": serve_streams.measure,
     "serve-throughput": serve_throughput.measure,
@@ -82,7 +84,7 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
         finding = BENCHMARKS[name](options.effort)
         results["findings"].append(asdict(finding))
-        print(section(finding), flush=True)
+        print(section(finding, drawn=False), flush=True)
     return results
 
 

@@ -2,10 +2,14 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from benchmarks import plot
 from benchmarks.figures import Cell, Finding
+
+FIGURES: dict[str, Callable[[dict[str, Any]], str]] = {"serve-timeline": plot.timeline}
+"""Drawings of what was kept, by benchmark."""
 
 INTRODUCTION = """\
 # Benchmarks
@@ -42,11 +46,13 @@ def page(results: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def section(finding: Finding) -> str:
-    """One benchmark, in Markdown."""
+def section(finding: Finding, *, drawn: bool = True) -> str:
+    """One benchmark, in Markdown; `drawn`: with its drawing, which nobody wants to read in a terminal."""
     lines = [f"## {finding.title}", "", finding.how, ""]
     if finding.missing:
         return "\n".join([*lines, f"**Not measured**: {finding.missing}.", ""])
+    if drawn and finding.name in FIGURES:
+        lines += [FIGURES[finding.name](finding.raw), ""]
     lines.append(table(finding.head, finding.rows))
     lines += [
         f"* Aim: {aim.text}. Found: {aim.found}, {'met' if aim.met else '**missed**'}."
