@@ -59,9 +59,9 @@ def test_a_bare_pod_is_a_workload_of_one() -> None:
 
 def test_lists_hold_objects_and_lists() -> None:
     inner = {"kind": "PodList", "items": [{"metadata": {"name": "a"}}]}
-    found = read({"kind": "List", "items": [inner, {"kind": "Pod"}, {"kind": "Service"}]})
+    found = read({"kind": "List", "items": [inner, {"kind": "Pod"}, {"kind": "Secret"}]})
     assert [workload.title for workload in found.workloads] == ["Pod/a", "Pod/"]
-    assert [name for name, _ in found.passed_over] == ["Service/"]
+    assert [name for name, _ in found.passed_over] == ["Secret/"]
 
 
 def test_kinds_of_other_groups_are_passed_over() -> None:

@@ -142,6 +142,7 @@ def _joined(manifests: "list[Manifest]") -> "Manifest":
     return Manifest(
         workloads=tuple(one for each in manifests for one in each.workloads),
         disruption_budgets=tuple(one for each in manifests for one in each.disruption_budgets),
+        services=tuple(one for each in manifests for one in each.services),
         passed_over=tuple(one for each in manifests for one in each.passed_over),
     )
 

@@ -288,15 +288,42 @@ class DisruptionBudget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A Service, as far as it says who comes through it. `ports` are the pods' own, numbers or names."""
+
+    name: str
+    namespace: str = "default"
+    kind: str = "ClusterIP"
+    selector: Mapping[str, str] = field(default_factory=dict[str, str])
+    ports: tuple[int | str, ...] = ()
+    external_traffic_policy: str = "Cluster"
+    place: Place = Place()
+
+    def selects(self, workload: Workload) -> bool:
+        """Whether its traffic goes to these pods."""
+        return (
+            bool(self.selector)
+            and self.namespace == workload.namespace
+            and self.selector.items() <= workload.labels.items()
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """All that was read: what has a pod, what protects pods, and what was passed over."""
+    """All that was read: what has a pod, what protects or reaches pods, and what was passed over."""
 
     workloads: tuple[Workload, ...] = ()
     disruption_budgets: tuple[DisruptionBudget, ...] = ()
+    services: tuple[Service, ...] = ()
     passed_over: tuple[tuple[str, Where], ...] = ()
     """Kind and name of every other object, for the note."""
 
     @property
     def objects(self) -> int:
         """How many there are of all of them."""
-        return len(self.workloads) + len(self.disruption_budgets) + len(self.passed_over)
+        return sum(
+            map(
+                len,
+                (self.workloads, self.disruption_budgets, self.services, self.passed_over),
+            )
+        )

@@ -6,7 +6,15 @@ from typing import Final
 
 from lifecycle.core import ManifestError
 from lifecycle.kube._fields import Fields
-from lifecycle.kube._model import DisruptionBudget, Manifest, Place, Strategy, Where, Workload
+from lifecycle.kube._model import (
+    DisruptionBudget,
+    Manifest,
+    Place,
+    Service,
+    Strategy,
+    Where,
+    Workload,
+)
 from lifecycle.kube._parse_pod import parse_pod
 from lifecycle.kube._read import read
 
@@ -21,12 +29,15 @@ def read_manifest(source: str | bytes, file: str = "<stdin>") -> Manifest:
     """
     workloads: list[Workload] = []
     budgets: list[DisruptionBudget] = []
+    services: list[Service] = []
     passed_over: list[tuple[str, Where]] = []
     for document in read(source, file):
         for kind, fields in _objects(Fields(document, file, "")):
             name = _name(fields)
             if kind == "PodDisruptionBudget" and _ours(kind, fields):
                 budgets.append(_disruption_budget(name, fields))
+            elif kind == "Service" and _ours(kind, fields):
+                services.append(_service(name, fields))
             elif kind in KINDS and _ours(kind, fields):
                 workloads.append(_workload(kind, name, fields))
             else:
@@ -34,6 +45,7 @@ def read_manifest(source: str | bytes, file: str = "<stdin>") -> Manifest:
     return Manifest(
         workloads=tuple(workloads),
         disruption_budgets=tuple(budgets),
+        services=tuple(services),
         passed_over=tuple(passed_over),
     )
 
@@ -78,8 +90,9 @@ GROUPS: Final = {
     "Job": "batch",
     "CronJob": "batch",
     "PodDisruptionBudget": "policy",
+    "Service": "",
 }
-"""Others have kinds of these names too: Volcano has a Job."""
+"""Others have kinds of these names too: Volcano has a Job, Knative a Service."""
 
 
 def _ours(kind: str, fields: Fields) -> bool:
@@ -97,6 +110,22 @@ def _disruption_budget(name: str, fields: Fields) -> DisruptionBudget:
         name=name,
         namespace=_namespace(fields),
         selector=selector.mapping("matchLabels") if selector else {},
+        place=_place(fields, spec),
+    )
+
+
+def _service(name: str, fields: Fields) -> Service:
+    spec = fields.inner("spec")
+    if spec is None:
+        return Service(name=name, namespace=_namespace(fields), place=fields.place)
+    ports = [port.either("targetPort") or port.number("port") for port in spec.items("ports")]
+    return Service(
+        name=name,
+        namespace=_namespace(fields),
+        kind=spec.text("type") or "ClusterIP",
+        selector=spec.mapping("selector"),
+        ports=tuple(ports),
+        external_traffic_policy=spec.text("externalTrafficPolicy") or "Cluster",
         place=_place(fields, spec),
     )
 

@@ -2,12 +2,24 @@
 
 from typing import Final
 
-from lifecycle.kube import _rules_budget, _rules_hooks, _rules_scripts, _rules_trigger
+from lifecycle.kube import (
+    _rules_budget,
+    _rules_hooks,
+    _rules_scripts,
+    _rules_trigger,
+    _rules_workload,
+)
 from lifecycle.kube._rule import Rule
 
 RULES: Final[tuple[Rule, ...]] = tuple(
     sorted(
-        (*_rules_hooks.RULES, *_rules_scripts.RULES, *_rules_trigger.RULES, *_rules_budget.RULES),
+        (
+            *_rules_budget.RULES,
+            *_rules_hooks.RULES,
+            *_rules_scripts.RULES,
+            *_rules_trigger.RULES,
+            *_rules_workload.RULES,
+        ),
         key=lambda rule: rule.id,
     )
 )
