@@ -207,7 +207,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(python=next(iter(FOUND)))
 def sweep(session: nox.Session) -> None:
-    """SIGTERM at some hundreds of moments of a server's life, and 10,000 connections at its end. Takes half an hour."""
+    """SIGTERM at some hundreds of moments of a server's life, and 10,000 connections at its end. Takes minutes."""
     install(session, "tests")
     runs = {"SWEEP_RUNS": "300"}
     files = ["tests/process/test_sweep.py", "tests/process/test_serve_faults.py"]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lifecycle import ExitStatus
-from tests.support.servers import Server, Waiting, running
+from tests.support.servers import Server, Waiting, load, running
 
 pytestmark = pytest.mark.process
 
@@ -22,7 +22,7 @@ SERVE = ["lifecycle", "serve", "{app}", "--port", "{port}", "--no-access-log"]
 LONG = "SWEEP_RUNS" in os.environ
 """`nox -s sweep`: also what takes long, and in its whole size."""
 
-long = pytest.mark.skipif(not LONG, reason="takes 6 s of waiting: nox -s sweep")
+long = pytest.mark.skipif(not LONG, reason="seconds of waiting: nox -s sweep")
 
 
 @long
@@ -50,6 +50,29 @@ def test_a_client_that_reads_one_byte_a_second(tmp_path: Path) -> None:
         assert server.process.returncode == ExitStatus.WORK_ABANDONED, server.output
         assert "connections were cut off" in server.output
     assert "1 answers were not read" in report.read_text()
+
+
+@long
+def test_one_request_every_three_seconds_and_routers_that_need_four() -> None:
+    """Nobody came for four seconds, and that proved nothing. `test_serve.py` has a sixth of it."""
+    settings: dict[str, Any] = {
+        "KUBERNETES_SERVICE_HOST": "10.96.0.1",
+        "LIFECYCLE_SHUTDOWN_DELAY": "5",
+        "LIFECYCLE_GRACE_PERIOD": "30",
+    }
+    with (
+        running(SERVE, APP, **settings) as server,
+        load(server, {"/fast": 1 / 3}, seconds=4.0, lead=14) as generators,
+    ):
+        for generator in generators:
+            generator.stopping(time.monotonic())
+        began = time.monotonic()
+        server.terminate()
+        for generator in generators:
+            result = generator.result()
+            assert not result.failures, (result.summary(), server.output)
+        assert server.wait() == 0, server.output
+        assert 5 < time.monotonic() - began < 8
 
 
 def test_no_descriptor_left_in_the_drain(tmp_path: Path) -> None:
