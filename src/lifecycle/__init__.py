@@ -20,6 +20,7 @@ _LAYERS = {
         "Phase",
         "PhaseChange",
         "RegistrationError",
+        "RehearsalError",
         "Report",
         "SettingsError",
         "StartError",

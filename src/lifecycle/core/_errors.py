@@ -12,6 +12,7 @@ LifecycleError
 ├── TriggerError                          the postStart trigger file cannot be used
 │   └── TriggerTimeoutError (TimeoutError)   … or did not appear in time
 ├── ManifestError (ValueError)            a manifest cannot be read, or is not what it says it is
+├── RehearsalError                        what a manifest describes cannot be played on this machine
 └── IllegalMoveError (RuntimeError)       a defect in this library: please report it
 """
 
@@ -101,6 +102,10 @@ class ManifestError(LifecycleError, ValueError):
         self.file = file
         self.line = line
         self.column = column
+
+
+class RehearsalError(LifecycleError):
+    """What a manifest describes cannot be played on this machine."""
 
 
 class IllegalMoveError(LifecycleError, RuntimeError):

@@ -4,6 +4,8 @@ from lifecycle.rehearse._clock import PodClock
 from lifecycle.rehearse._events import STOPS, Event, Journal, Kind
 from lifecycle.rehearse._knobs import Knobs
 from lifecycle.rehearse._kubelet import PodWorker
+from lifecycle.rehearse._play import play, pod_ip
+from lifecycle.rehearse._recipe import LocalOptions
 from lifecycle.rehearse._result import (
     Fate,
     Finding,
@@ -40,6 +42,7 @@ __all__ = [
     "Journal",
     "Kind",
     "Knobs",
+    "LocalOptions",
     "Network",
     "NoAnswerError",
     "Outcome",
@@ -56,4 +59,6 @@ __all__ = [
     "Severity",
     "Share",
     "Way",
+    "play",
+    "pod_ip",
 ]
