@@ -229,6 +229,10 @@ def belongs(pid: int, container: str) -> bool:
     return False
 
 
+def _look(_: int, __: object) -> None:
+    """There has to be a handler for the wake-up to come."""
+
+
 class Agent:
     """Serves one socket."""
 
@@ -262,7 +266,7 @@ class Agent:
         os.set_blocking(writing, False)
         os.set_blocking(reading, False)
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGCHLD, _look)
         poll = select.poll()
         poll.register(self._channel, select.POLLIN)
         poll.register(reading, select.POLLIN)
