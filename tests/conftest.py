@@ -1,13 +1,12 @@
-"""Every async test runs twice, on asyncio and on trio, both on a clock that jumps (see `tests/support/clock.py`)."""
+"""Every async test runs twice, on asyncio and on trio, both on a clock that jumps (see `lifecycle.testing`)."""
 
 import signal
-from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
 import pytest
 
-from tests.support.clock import backend, flow_during_threads
+from lifecycle.testing import on_virtual_clock
 
 # A shell without job control starts what it runs in the background with these ignored, and every child would inherit it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -25,11 +24,4 @@ hypothesis.settings.load_profile("house")
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     """The backend for one test: `parametrize("anyio_backend", ["asyncio"], indirect=True)` for a single one."""
-    return backend(request.param)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _threads_take_real_time() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        flow_during_threads(patch)
-        yield
+    return on_virtual_clock(request.param)

@@ -22,6 +22,8 @@ LAYERS = {
     "runtime": _layer("core", "anyio trio"),
     "asgi": _layer("core runtime", "anyio starlette"),
     "server": _layer("core runtime asgi", "anyio starlette uvicorn"),
+    # trio as in runtime: by `import_module`, where it runs.
+    "testing": _layer("core runtime asgi", "anyio trio"),
     "kube": _layer("core", "yaml"),
     "rehearse": _layer("core kube", "anyio h11 rich yaml"),
     # Copied and compiled by itself: it knows nobody.

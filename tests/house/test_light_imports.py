@@ -51,7 +51,7 @@ def test_a_phase_from_the_facade_loads_nothing_heavy() -> None:
 
 
 def test_asyncio_users_need_no_trio() -> None:
-    assert "trio" not in loaded("import lifecycle.runtime, lifecycle.asgi")
+    assert "trio" not in loaded("import lifecycle.runtime, lifecycle.asgi, lifecycle.testing")
 
 
 COMMAND = """

@@ -7,6 +7,7 @@ from lifecycle.runtime._host import Host
 from lifecycle.runtime._in_flight import InFlight, Work
 from lifecycle.runtime._lifecycle import Lifecycle
 from lifecycle.runtime._loop import Flag, Loop
+from lifecycle.runtime._main import main_hook
 from lifecycle.runtime._report import report_path, write_report
 from lifecycle.runtime._signals import STOP_SIGNALS, EarlySignals, SignalRelay
 from lifecycle.runtime._trigger import TriggerWatch, wait_for_file
@@ -28,6 +29,7 @@ __all__ = [
     "Watchdog",
     "Work",
     "container_started_at",
+    "main_hook",
     "report_path",
     "wait_for_file",
     "write_report",

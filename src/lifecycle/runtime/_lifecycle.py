@@ -3,7 +3,7 @@
 import functools
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -133,7 +133,7 @@ class Lifecycle(Registration):
             self.settings.budget.deadline if self._engine is None else self._engine.purse.remaining
         )
 
-    async def changes(self, *, from_start: bool = False) -> AsyncIterator[PhaseChange]:
+    async def changes(self, *, from_start: bool = False) -> AsyncGenerator[PhaseChange, None]:
         """The changes of phase until the last one: from now on, or all of this life.
 
         Not for a `@life.task`: the drain waits for the task, and the task would wait for what comes after the drain.

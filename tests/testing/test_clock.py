@@ -9,7 +9,8 @@ import anyio
 import pytest
 from anyio import from_thread, to_thread
 
-from tests.support.clock import VirtualLoop, backend, flowing
+from lifecycle.testing import flowing, on_virtual_clock, run_virtual
+from lifecycle.testing._clock import VirtualLoop
 
 
 @pytest.fixture(autouse=True)
@@ -146,7 +147,7 @@ async def test_the_executor_of_asyncio_is_waited_for() -> None:
 
 
 def test_a_loop_in_which_nothing_can_happen_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.support.clock.PATIENCE", 0.02)
+    monkeypatch.setattr("lifecycle.testing._clock.PATIENCE", 0.02)
 
     async def hang() -> None:
         await asyncio.get_running_loop().create_future()
@@ -161,10 +162,19 @@ def test_a_loop_in_which_nothing_can_happen_is_reported(monkeypatch: pytest.Monk
 
 
 def test_a_backend_has_a_clock_of_its_own() -> None:
-    _, options = backend("asyncio")
+    _, options = on_virtual_clock("asyncio")
     for _ in range(2):
         with asyncio.Runner(**options) as runner:
             assert runner.get_loop().time() == 0
             runner.run(anyio.sleep(1000))
-    one, other = backend("trio"), backend("trio")
+    one, other = on_virtual_clock("trio"), on_virtual_clock("trio")
     assert one[1]["clock"] is not other[1]["clock"]
+
+
+@pytest.mark.parametrize("name", ["asyncio", "trio"])
+def test_no_pytest_is_needed(name: str) -> None:
+    async def an_hour(hours: int) -> float:
+        await anyio.sleep(3600 * hours)
+        return anyio.current_time()
+
+    assert run_virtual(an_hour, 2, backend=name) >= 7200
