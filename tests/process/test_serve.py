@@ -278,7 +278,8 @@ def test_routers_that_let_go_early_are_not_waited_for(tmp_path: Path) -> None:
         assert server.wait() == 0, server.output
     phases = json.loads(report.read_text())["phases"]
     duck = next(row["seconds"] for row in phases if row["phase"] == "lame duck")
-    assert 0.5 < duck < 1.5
+    # 0.5 to 0.7 s, unless the machine itself makes pauses: `tests/server/test_arrivals.py` has the arithmetic.
+    assert 0.5 < duck < 4.5
 
 
 def test_a_service_with_little_traffic_waits_its_whole_delay() -> None:
