@@ -14,6 +14,7 @@ from lifecycle.kube import (
     HttpGet,
     Pod,
     Wishes,
+    check,
     read_manifest,
     write_stanza,
 )
@@ -40,7 +41,9 @@ def pod(app: AppFacts = WEB, environment: Mapping[str, str] | None = None, **wis
     spec["containers"][0]["image"] = "shop"
     document = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "shop"}, "spec": spec}
     assert schema_faults(document) == []
-    (workload,) = read_manifest(yaml.safe_dump(document)).workloads
+    manifest = read_manifest(yaml.safe_dump(document))
+    assert check(manifest, app=app) == []
+    (workload,) = manifest.workloads
     return workload.pod
 
 
@@ -244,7 +247,9 @@ def test_a_patch_turns_what_is_there_into_what_fits(hooks: str, *, supervised: b
     )
     result = merged(DEPLOYMENT, patch)
     assert schema_faults(result) == []
-    (workload,) = read_manifest(yaml.safe_dump(result)).workloads
+    manifest = read_manifest(yaml.safe_dump(result))
+    assert check(manifest, app=WEB) == []
+    (workload,) = manifest.workloads
     (container,) = workload.pod.containers
     assert workload.pod.grace_period == 45
     assert container.image == "random-generator"

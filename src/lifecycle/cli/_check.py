@@ -1,5 +1,6 @@
 """`lifecycle check FILE… | -`: what is wrong with a manifest, before a pod finds out."""
 
+import dataclasses
 import os
 import sys
 from importlib import metadata
@@ -7,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lifecycle.cli._extra import kube_extra
+from lifecycle.cli._extra import Unusable, kube_extra
+from lifecycle.cli._manifest import app_options
 
 if TYPE_CHECKING:
-    from lifecycle.kube import Manifest, Severity
+    from lifecycle.kube import AppFacts, Manifest, Severity
 
 FORMATS = ("text", "json", "sarif", "github")
 HELP = """
@@ -52,6 +54,12 @@ def command() -> click.Command:
                 metavar="IDS",
                 help="Not these rules. Of --select and --ignore the more exact one counts.",
             ),
+            *app_options(required=False),
+            click.Option(
+                ["--container"],
+                metavar="NAME",
+                help="The container that the application is in.  [default: the one whose command names MODULE]",
+            ),
             click.Option(["--rules", "list_rules"], is_flag=True, help="List all rules, and exit."),
             click.Option(
                 ["--explain"],
@@ -67,11 +75,17 @@ def command() -> click.Command:
 
 def check(
     files: tuple[str, ...],
+    *,
     style: str,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
-    list_rules: bool,  # noqa: FBT001 - click gives them by name
+    list_rules: bool,
     explain: str | None,
+    app: str | None,
+    container: str | None,
+    app_dir: str,
+    factory: bool,
+    app_timeout: float,
 ) -> None:
     """Read, judge, print, and exit with what it means."""
     with kube_extra():
@@ -92,8 +106,11 @@ def check(
         except ManifestError as error:
             errors.append(error)
     manifest = _joined(read)
+    facts = None
+    if app is not None:
+        facts = _facts(manifest, app, container, app_dir, factory=factory, timeout=app_timeout)
     try:
-        found = judge(manifest, select=_split(select), ignore=_split(ignore))
+        found = judge(manifest, app=facts, select=_split(select), ignore=_split(ignore))
     except SettingsError as error:
         raise click.UsageError(str(error)) from None
     outcome = Outcome(
@@ -107,6 +124,51 @@ def check(
     if style in ("text", "github"):
         _tell(manifest, errors if style == "text" else [], summary(outcome))
     sys.exit(outcome.status)
+
+
+def _facts(
+    manifest: "Manifest",
+    target: str,
+    container: str | None,
+    app_dir: str,
+    *,
+    factory: bool,
+    timeout: float,
+) -> "AppFacts":
+    """The application, as it is in its container: with the variables of the manifest, and none of ours."""
+    from lifecycle.cli._app_facts import load_facts
+    from lifecycle.core import SettingsError
+    from lifecycle.kube import AppFacts, environment_for
+
+    own = {name: value for name, value in os.environ.items() if not _is_setting(name)}
+    try:
+        pod = environment_for(manifest, AppFacts(target=target, container=container))
+        try:
+            # What the pod sets is judged later, by a rule that knows where it stands.
+            plain = {name: value for name, value in pod.items() if not _is_setting(name)}
+            facts = load_facts(
+                target,
+                environment={**own, **plain},
+                app_dir=app_dir,
+                factory=factory,
+                timeout=timeout,
+            )
+        except SettingsError:
+            # It may be that the code makes sense only together with these.
+            facts = load_facts(
+                target,
+                environment={**own, **pod},
+                app_dir=app_dir,
+                factory=factory,
+                timeout=timeout,
+            )
+    except SettingsError as error:
+        raise Unusable(str(error)) from None
+    return dataclasses.replace(facts, container=container)
+
+
+def _is_setting(name: str) -> bool:
+    return name.startswith("LIFECYCLE_")
 
 
 def _split(words: tuple[str, ...]) -> list[str]:

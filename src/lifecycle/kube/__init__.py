@@ -6,6 +6,7 @@ from lifecycle.kube._app import (
     describe,
     stands_in_code,
 )
+from lifecycle.kube._app_place import environment_for
 from lifecycle.kube._check import (
     check,
     choose,
@@ -102,6 +103,7 @@ __all__ = [
     "check",
     "choose",
     "describe",
+    "environment_for",
     "findings_as",
     "printable",
     "read_manifest",

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from lifecycle.core import SettingsError
+from lifecycle.kube._app import AppFacts
 from lifecycle.kube._model import Manifest
 from lifecycle.kube._rule import Finding, Rule, Subject
 from lifecycle.kube._rules import RULES
@@ -11,7 +12,7 @@ from lifecycle.kube._rules import RULES
 def check(
     manifest: Manifest,
     *,
-    app: object = None,
+    app: AppFacts | None = None,
     select: Collection[str] = (),
     ignore: Collection[str] = (),
 ) -> list[Finding]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lifecycle.kube._app import AppFacts
 from lifecycle.kube._model import Manifest, Pod, Where, Workload
 
 
@@ -21,7 +22,7 @@ class Subject:
 
     workload: Workload
     manifest: Manifest
-    app: object = None
+    app: AppFacts | None = None
 
     @property
     def pod(self) -> Pod:

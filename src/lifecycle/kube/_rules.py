@@ -3,6 +3,8 @@
 from typing import Final
 
 from lifecycle.kube import (
+    _rules_app,
+    _rules_app_http,
     _rules_budget,
     _rules_hooks,
     _rules_scripts,
@@ -14,6 +16,8 @@ from lifecycle.kube._rule import Rule
 RULES: Final[tuple[Rule, ...]] = tuple(
     sorted(
         (
+            *_rules_app.RULES,
+            *_rules_app_http.RULES,
             *_rules_budget.RULES,
             *_rules_hooks.RULES,
             *_rules_scripts.RULES,

@@ -92,6 +92,8 @@ SHELL_AND_TOOLS: Final = frozenset(
 )
 ABSENT: Final[tuple[tuple[str, frozenset[str]], ...]] = (
     (r"busybox(?::.*)?", frozenset(["bash", "curl", "python", "python3", "jq"])),
+    # The alpine image of nginx adds curl; its slim one does not.
+    (r"nginx:(?!.*slim).*alpine.*", frozenset(["bash", "jq"])),
     (r"(?:alpine(?::.*)?|\w+:.*alpine.*)", frozenset(["bash", "curl", "jq"])),
     (
         r"(?:python|node|ruby|openjdk):.*slim.*",
