@@ -14,6 +14,7 @@ from tests.supervisor.conftest import BUILD
 from tests.supervisor.running import Form, is_namespace_allowed
 
 pytestmark = pytest.mark.process
+SCRIPTS = Path(sys.executable).parent  # where pip puts what `project.scripts` names
 BUSYBOX = shutil.which("busybox")
 
 
@@ -160,15 +161,37 @@ def test_the_zipapp_tells_an_old_python_what_is_wrong(zipapp: Path) -> None:
         assert "needs Python 3.11 or newer" in done.stderr
 
 
+def test_the_zipapp_without_any_python_is_a_program_that_is_not_found(
+    zipapp: Path, tmp_path: Path
+) -> None:
+    """Its first line asks `env` for python3: what there is to say without one, `env` says."""
+    done = subprocess.run(
+        ["/usr/bin/env", "-i", f"PATH={tmp_path}", zipapp, "true"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 127
+    assert "python3" in done.stderr
+
+
 def _is_old(python: Path) -> bool:
     major, minor = python.parent.parent.name.split(".")[:2]
     return (int(major), int(minor)) < (3, 11)
 
 
-@pytest.mark.parametrize("argv", [["-m", "lifecycle", "supervise"], ["-m", "lifecycle.supervisor"]])
-def test_the_package_has_two_ways_in(argv: list[str]) -> None:
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [sys.executable, "-m", "lifecycle", "supervise"],
+        [sys.executable, "-m", "lifecycle.supervisor"],
+        [SCRIPTS / "lifecycle", "supervise"],
+        [SCRIPTS / "lifecycle-supervisor"],
+    ],
+)
+def test_the_package_has_four_ways_in(argv: list[str | Path]) -> None:
     env = {**os.environ, "PYTHONPATH": str(BUILD.parents[1] / "src")}
-    command = [sys.executable, *argv, "--remap", "3=4", "sh", "-c", "exit 3"]
+    command = [*argv, "--remap", "3=4", "sh", "-c", "exit 3"]
     assert subprocess.run(command, check=False, env=env).returncode == 4
 
 

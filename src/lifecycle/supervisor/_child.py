@@ -1,7 +1,7 @@
 """Start a process whose signals, terminal and parent are as the program expects them."""
 
 from ._errors import reason, write_line
-from ._native import STATIC, die_with_parent
+from ._native import STATIC, die_with_parent, own_memory
 from ._signals import CONT, HUP, KILL
 from ._statuses import INTERNAL, NOT_EXECUTABLE, NOT_FOUND
 from ._system import TYPE_CHECKING, posix, signal
@@ -121,6 +121,7 @@ def start(command: list[str], environment: dict[str, str], launch: Launch) -> in
     posix.close(writing)
     posix.read(reading, 1)
     posix.close(reading)
+    own_memory()
     return pid
 
 

@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 
     def prctl(option: int, value: int) -> int: ...
     def original_mask() -> set[int]: ...
+    def own_memory() -> None: ...
 
 elif STATIC:
-    from _supervisor import original_mask, prctl
+    from _supervisor import original_mask, own_memory, prctl
 else:
 
     def original_mask() -> set[int]:
         return set()
+
+    def own_memory() -> None:
+        """Where faults are a small part of the way that a signal takes."""
 
     def prctl(option: int, value: int) -> int:
         import _ctypes

@@ -1,7 +1,8 @@
 """From a command line and an environment to settings: the first word that is no option begins the program's own."""
 
 from ._errors import UsageError
-from ._options import BY_NAME, BY_SHORT, COMPATIBLE, OPTIONS, PREFIX, Option
+from ._option import PREFIX, Option
+from ._options import BY_NAME, BY_SHORT, COMPATIBLE, OPTIONS
 from ._specs import Condition
 
 

@@ -91,11 +91,14 @@ class State:
             f"{self.folder}/lock", posix.O_RDWR | posix.O_CREAT | posix.O_CLOEXEC, 0o644
         )
         for _ in range(CLAIM_TRIES):
-            try:
-                return flock(self.lock, LOCK_EX | LOCK_NB)
-            except BlockingIOError:
-                # A neighbour that looks whether we live holds it for an instant.
-                sleep(CLAIM_PERIOD)
+            if _try(self.lock, LOCK_EX):
+                return
+            # Beside its holder nobody can share it: then the name is taken, and waiting changes nothing.
+            if not _try(self.lock, LOCK_SH):
+                break
+            # Beside a neighbour that only looks whether we live we can. It holds it for an instant.
+            sleep(CLAIM_PERIOD)
+        posix.close(self.lock)
         raise StateError(
             f"another container of this pod runs under the name {self.name!r}: give each its own --name",
             status=NAME_TAKEN,
@@ -184,6 +187,14 @@ def _without_lock(folder: str) -> Neighbour:
     return Neighbour(None, alive=False)
 
 
+def _try(lock: int, kind: int) -> bool:
+    try:
+        flock(lock, kind | LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def is_locked(path: str) -> bool | None:
     """None if there is no such file yet."""
     try:
@@ -191,12 +202,9 @@ def is_locked(path: str) -> bool | None:
     except OSError:
         return None
     try:
-        flock(lock, LOCK_SH | LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _try(lock, LOCK_SH)
     finally:
         posix.close(lock)
-    return False
 
 
 def await_death(base: str, name: str) -> None:
