@@ -1,10 +1,12 @@
 """`nox -s bench`, or `python -m benchmarks [NAME]… [--json FILE] [--page FILE]`: measure, print, keep.
 
-`--from FILE` measures nothing and shows what a run has kept.
+`--from FILE` alone measures nothing and shows what a run has kept; with names, these are measured anew and take the place
+of what was kept of them.
 """
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -60,7 +62,11 @@ def main() -> int:
         "--page", type=Path, metavar="FILE", help="write the page of the documentation"
     )
     parser.add_argument(
-        "--from", type=Path, dest="kept", metavar="FILE", help="measure nothing: use this"
+        "--from",
+        type=Path,
+        dest="kept",
+        metavar="FILE",
+        help="use this; measure only what is named",
     )
     parser.add_argument(
         "--effort", type=Effort, default=Effort(1), help="1: figures to publish; 0: does it run?"
@@ -70,7 +76,11 @@ def main() -> int:
         parser.error(
             f"no benchmark is called {', '.join(unknown)}: there are {', '.join(BENCHMARKS)}"
         )
-    results = json.loads(options.kept.read_text()) if options.kept else _measure(options)
+    results = (
+        _measure(options)
+        if options.names or options.kept is None
+        else json.loads(options.kept.read_text())
+    )
     if options.json is not None:
         options.json.write_text(keep(results))
     if options.page is not None:
@@ -79,13 +89,23 @@ def main() -> int:
 
 
 def _measure(options: argparse.Namespace) -> dict[str, Any]:
-    results: dict[str, Any] = {"machine": describe(), "findings": []}
+    machine = describe()
+    kept = {} if options.kept is None else json.loads(options.kept.read_text())
+    findings = {finding["name"]: finding for finding in kept.get("findings", ())}
+    if kept:
+        machine["command"] = kept["machine"]["command"]
     for name in options.names or BENCHMARKS:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
         finding = BENCHMARKS[name](options.effort)
-        results["findings"].append(asdict(finding))
+        finding.measured = (
+            f"{machine['date']}, commit {machine['commit']}, load {os.getloadavg()[0]:.1f}"
+        )
+        findings[name] = asdict(finding)
         print(section(finding, drawn=False), flush=True)
-    return results
+    return {
+        "machine": machine,
+        "findings": [findings[name] for name in BENCHMARKS if name in findings],
+    }
 
 
 if __name__ == "__main__":

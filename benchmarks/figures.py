@@ -62,6 +62,8 @@ class Finding:
     """By what was measured: the figure of each round, in the unit that the key names."""
     missing: str = ""
     """Why there is no table."""
+    measured: str = ""
+    """When, of which commit, and on how busy a machine."""
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

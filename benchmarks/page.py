@@ -58,7 +58,9 @@ def section(finding: Finding, *, drawn: bool = True) -> str:
         f"* Aim: {aim.text}. Found: {aim.found}, {'met' if aim.met else '**missed**'}."
         for aim in finding.aims
     ]
-    return "\n".join([*lines, ""] if finding.aims else lines)
+    if finding.aims:
+        lines.append("")
+    return "\n".join([*lines, f"Measured: {finding.measured}.", ""] if finding.measured else lines)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:

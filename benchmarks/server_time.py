@@ -1,27 +1,35 @@
 """What a request costs a uvicorn process, in CPU time: the machine may be as busy as it likes."""
 
+import json
 import socket
+import subprocess
+import sys
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from benchmarks.figures import Aim, Effort, Finding, Spread, ratios, turns
-from benchmarks.served import RIVALS, STACKS, all_up
-from tests.support.servers import Server
+from benchmarks.served import RIVALS
+from tests.support.servers import ROOT, environment
 
 AIM = 0.98
 CONNECTIONS = 16
 BATCH = 10
 """Requests on each connection in a turn."""
-ROUNDS = 25
-STARTS = 8
-"""Each process lies in memory in its own way, and is faster or slower for it by some hundredths, for good."""
+ROUNDS = 60
+STARTS = 2
+STACKS = {
+    "Starlette on uvloop and httptools": ("starlette", "uvloop", "httptools"),
+    "Starlette on asyncio and h11": ("starlette", "asyncio", "h11"),
+    "FastAPI on uvloop and httptools": ("fastapi", "uvloop", "httptools"),
+}
 REQUEST = b"GET /fast HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n\r\n"
 HOW = (
-    "CPU time of a `uvicorn` process per request, its access log off: {connections} kept connections, each with a request at"
-    " the same time; the servers take turns of {batch} requests, {rounds} rounds, and are started anew {starts} times. A server"
-    " that is busy serves as many requests as its CPU time allows, so that “bare ÷ ours” is the share of the bare throughput"
-    " that is left."
+    "CPU time of a `uvicorn` process per request, its access log off, for a short text: {connections} kept connections, each"
+    " with a request at the same time. The rivals are in one process, each on its own port, and take turns of {batch} requests,"
+    " {rounds} rounds, in {starts} processes one after the other. A server that is busy serves as many requests as its CPU time"
+    " allows, so that “bare ÷ ours” is the share of the bare throughput that is left: for an application that does next to"
+    " nothing. “More” is what does not grow with what the application does."
 )
 
 
@@ -33,17 +41,19 @@ def measure(effort: Effort) -> Finding:
         HOW.format(
             connections=CONNECTIONS, batch=CONNECTIONS * BATCH, rounds=rounds, starts=starts
         ),
-        ["", "bare, µs", "no-op, µs", "ours, µs", "null pair", "bare ÷ no-op", "bare ÷ ours"],
+        ["", "bare, µs", "ours, µs", "more, µs", "null pair", "bare ÷ no-op", "bare ÷ ours"],
     )
-    for title, options in STACKS.items():
+    for title, stack in STACKS.items():
         spent: dict[str, list[float]] = {name: [] for name in RIVALS}
         for _ in range(starts):
-            _compare(options, rounds, spent)
+            _compare(stack, rounds, spent)
         left = ratios(spent["bare"], spent["ours"])
+        more = [ours - bare for ours, bare in zip(spent["ours"], spent["bare"], strict=True)]
         finding.rows.append(
             [
                 title,
-                *(round(Spread.of(spent[name]).median, 1) for name in ("bare", "no-op", "ours")),
+                *(round(Spread.of(spent[name]).median, 1) for name in ("bare", "ours")),
+                round(Spread.of(more).median, 1),
                 f"{ratios(spent['bare'], spent['bare again']):.3f}",
                 f"{ratios(spent['bare'], spent['no-op']):.3f}",
                 f"{left:.3f}",
@@ -55,27 +65,45 @@ def measure(effort: Effort) -> Finding:
     return finding
 
 
-def _compare(options: Sequence[str], rounds: int, spent: dict[str, list[float]]) -> None:
+def _compare(stack: Sequence[str], rounds: int, spent: dict[str, list[float]]) -> None:
     """Add microseconds per request, by rival and round."""
-    with ExitStack() as stack:
-        servers = stack.enter_context(all_up(options))
+    with up(stack) as (pid, ports):
         sockets = {
-            name: [
-                stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-                for _ in range(CONNECTIONS)
-            ]
-            for name, server in servers.items()
+            name: [socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS)]
+            for name, port in ports.items()
         }
-        for name, server in servers.items():
-            ask(server, sockets[name])
-        for number in range(rounds):
-            for name in turns(list(RIVALS), number):
-                spent[name].append(ask(servers[name], sockets[name]))
+        try:
+            for name in RIVALS:
+                ask(pid, sockets[name])
+            for number in range(rounds):
+                for name in turns(list(RIVALS), number):
+                    spent[name].append(ask(pid, sockets[name]))
+        finally:
+            for connections in sockets.values():
+                for connection in connections:
+                    connection.close()
 
 
-def ask(server: Server, sockets: Sequence[socket.socket]) -> float:
+@contextmanager
+def up(stack: Sequence[str]) -> Iterator[tuple[int, dict[str, int]]]:
+    """The process with all rivals, and their ports."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.side_by_side", *stack],
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None, "it is a pipe"  # noqa: S101 - for the type checker
+        try:
+            yield process.pid, json.loads(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def ask(pid: int, sockets: Sequence[socket.socket]) -> float:
     """Microseconds of CPU time for each of some requests."""
-    before = cpu_seconds(server.process.pid)
+    before = cpu_seconds(pid)
     for _ in range(BATCH):
         for connection in sockets:
             connection.sendall(REQUEST)
@@ -83,9 +111,9 @@ def ask(server: Server, sockets: Sequence[socket.socket]) -> float:
             answer = b""
             while not answer.endswith(b"\r\n\r\ndone"):
                 if not (part := connection.recv(4096)):
-                    raise ConnectionError(f"cut off after {answer!r}:\n{server.output}")
+                    raise ConnectionError(f"cut off after {answer!r}")
                 answer += part
-    return (cpu_seconds(server.process.pid) - before) / BATCH / len(sockets) * 1e6
+    return (cpu_seconds(pid) - before) / BATCH / len(sockets) * 1e6
 
 
 def cpu_seconds(pid: int) -> float:
