@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks import __main__ as program
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.figures import Aim, Finding, Spread, percentile, ratios, turns
 from benchmarks.page import keep, page
@@ -98,6 +99,26 @@ def test_the_page_of_the_documentation_shows_the_figures_that_were_kept() -> Non
     names = [finding["name"] for finding in results["findings"]]
     # What has been added since is measured the next time, in the same order.
     assert names == [name for name in BENCHMARKS if name in names]
+
+
+def test_what_is_named_is_measured_anew_and_the_rest_is_taken_as_it_was_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measured(name: str, text: str) -> Finding:
+        return Finding(name, name.upper(), "How.", ["", "x"], [[text, 1]], raw={"µs": [1.0]})
+
+    kept = tmp_path / "kept.json"
+    findings = [vars(measured(name, "old")) for name in "abc"]
+    kept.write_text(
+        json.dumps({"machine": {"command": "python -m benchmarks"}, "findings": findings})
+    )
+    monkeypatch.setattr(program, "BENCHMARKS", dict.fromkeys("abc", lambda _: measured("b", "new")))
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "b", "--from", str(kept), "--json", str(kept)])
+    assert program.main() == 0
+    results = json.loads(kept.read_text())
+    assert [finding["rows"][0][0] for finding in results["findings"]] == ["old", "new", "old"]
+    assert "| new | 1 |" in capsys.readouterr().out
+    assert re.search(r"Measured: 20.* UTC, commit .*, load \d", page(results))
 
 
 def test_a_missed_aim_and_a_missing_tool_are_said_on_the_page() -> None:
