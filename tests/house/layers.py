@@ -25,7 +25,7 @@ LAYERS = {
     # trio as in runtime: by `import_module`, where it runs.
     "testing": _layer("core runtime asgi", "anyio trio"),
     "kube": _layer("core", "yaml"),
-    "rehearse": _layer("core kube", "anyio h11 rich yaml"),
+    "rehearse": _layer("core kube", "anyio h11 rich websockets yaml"),
     # Copied and compiled by itself: it knows nobody.
     "supervisor": _layer(theirs="_supervisor"),  # what main.c gives to the static executable
     "cli": _layer("core runtime asgi server kube rehearse supervisor", "anyio click uvicorn"),

@@ -1,0 +1,27 @@
+"""The one entry: a workload and what is asked of it in, a result out."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+from lifecycle.kube import Workload
+from lifecycle.rehearse._options import Options
+from lifecycle.rehearse._result import Result
+from lifecycle.rehearse._stage import Machine, Stage
+from lifecycle.rehearse._verdict import judge
+
+Watch = Callable[[Stage], AbstractContextManager[object]]
+"""Entered before anything happens, left when all is over: what shows it to people."""
+
+
+async def rehearse(
+    workload: Workload, options: Options, machine: Machine, *, watch: Watch | None = None
+) -> Result:
+    """Play one scenario, once. Cancelled, it leaves nothing behind.
+
+    Raises:
+        RehearsalError: It cannot be played as it was asked for.
+    """
+    stage = Stage(workload, options, machine)
+    with watch(stage) if watch else nullcontext():
+        await stage.play()
+    return judge(stage)

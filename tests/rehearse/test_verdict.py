@@ -1,0 +1,234 @@
+"""From what was seen to findings, promises, advice, text and JSON."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from lifecycle.core import RehearsalError
+from lifecycle.kube import Place, Where, Workload
+from lifecycle.rehearse import Event, Kind, Outcome, Result, Sample, Severity, Way
+from lifecycle.rehearse._advice import advise
+from lifecycle.rehearse._baseline import read_baseline, worse
+from lifecycle.rehearse._findings import FINDINGS
+from lifecycle.rehearse._options import Options
+from lifecycle.rehearse._scenarios import SCENARIOS
+from lifecycle.rehearse._schema import schema
+from lifecycle.rehearse._story import Story, report_in
+from lifecycle.rehearse._timeline import SENTENCES, line, printable, sentence, summary, timeline
+from lifecycle.rehearse._verdict import PROMISES, _findings, _promises
+from tests.support.kubelet import Act, Life
+from tests.support.stage import pod, rehearsed
+
+SIGNAL = Event(10, Kind.SIGNAL, "web", "pod", "SIGTERM")
+KILLING = Event(8, Kind.KILLING, "web", "pod", data={"grace": 30})
+EXITED = Event(12, Kind.EXITED, "web", "pod", data={"exit_code": 0})
+WHERE = Where("pod.yaml", 12, 7)
+
+
+def story(*events: Event, samples: tuple[Sample, ...] = (), scenario: str = "delete") -> Story:
+    web = pod()
+    container = replace(web.containers[0], lifecycle_place=Place(WHERE))
+    workload = Workload(kind="Pod", name="pod", pod=replace(web, containers=(container,)))
+    return Story(
+        workload=workload,
+        scenario=SCENARIOS[scenario],
+        options=Options(),
+        events=events,
+        samples=samples,
+    )
+
+
+def request(outcome: Outcome, **fields: Any) -> Sample:
+    return Sample(at=10.5, seconds=0.1, outcome=outcome, after_signal=0.5, **fields)
+
+
+LOST = {
+    "refused": request(Outcome.REFUSED),
+    "cut-off": request(Outcome.RESET, detail="closed without an answer"),
+    "server-errors": request(Outcome.SERVER_ERROR, detail="503"),
+    "unanswered": request(Outcome.TIMEOUT),
+    "streams-cut-off": request(Outcome.CUT_OFF, way=Way.WEBSOCKET, detail="1006"),
+}
+
+SEEN = {
+    "listens-on-loopback": story(
+        Event(5, Kind.NOTE, detail="127.0.0.1 only", data={"loopback": True})
+    ),
+    "restarted": story(Event(5, Kind.RESTARTED, "web", "pod")),
+    "nobody-routed": story(
+        Event(1, Kind.ENDPOINT_ADDED, pod="a"),
+        Event(2, Kind.ENDPOINT_REMOVED, pod="a"),
+        Event(5, Kind.ENDPOINT_ADDED, pod="b"),
+        scenario="rollout",
+    ),
+    "post-start-failed": story(
+        Event(5, Kind.POST_START_ENDED, "web", "pod", data={"ok": False, "message": "no such file"})
+    ),
+    "pre-stop-failed": story(Event(5, Kind.PRE_STOP_ENDED, "web", "pod", data={"ok": False})),
+    "little-left": story(KILLING, SIGNAL, replace(EXITED, at=37)),
+    "no-end": replace(story(), finished=False),
+    "wrong-path": story(samples=(request(Outcome.ANSWERED, detail="404"),)),
+    **{name: story(KILLING, SIGNAL, EXITED, samples=(lost,)) for name, lost in LOST.items()},
+}
+"""What makes each finding; those that a whole scenario makes are in test_scenarios."""
+IN_SCENARIOS = {
+    "never-ready",
+    "signal-ignored",
+    "killed",
+    "exit-status",
+    "not-back",
+    "pre-stop-took-it-all",
+    "work-abandoned",
+    "came-late",
+}
+
+
+def test_every_finding_is_made_by_some_test() -> None:
+    assert {rule.id for rule in FINDINGS} == {*SEEN} | IN_SCENARIOS
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_a_finding_is_made_of_what_shows_it_and_has_a_fix(name: str) -> None:
+    (finding,) = _findings(SEEN[name])
+    assert finding.id == name
+    assert finding.fix
+    assert "{" not in finding.fix.replace("{seconds: ", "")
+
+
+def test_a_good_life_has_no_finding() -> None:
+    good = story(KILLING, SIGNAL, EXITED, samples=(request(Outcome.ANSWERED, detail="200"),))
+    assert _findings(good) == []
+
+
+def test_lost_requests_are_counted_with_their_times_from_the_stop_signal() -> None:
+    (finding,) = _findings(SEEN["refused"])
+    assert finding.what == "1 of 1 requests, +0.50 s from the stop signal: 1 x refused"
+    assert finding.where == WHERE
+    assert "sleep: {seconds: 2}" in finding.fix
+
+
+def test_what_no_promise_of_the_scenario_is_about_is_a_note() -> None:
+    evicted = story(KILLING, SIGNAL, EXITED, samples=(LOST["refused"],), scenario="evict")
+    (finding,) = _findings(evicted)
+    assert finding.severity is Severity.NOTE
+    assert all(promise.kept is not False for promise in _promises(evicted, (finding,)))
+
+
+def test_every_error_breaks_a_promise() -> None:
+    breaking = {id_ for promise in PROMISES.values() for id_ in promise.broken_by}
+    errors = {rule.id for rule in FINDINGS if rule.severity is Severity.ERROR}
+    assert breaking == errors
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "bye",
+        "[]",
+        '{"a": 1}',
+        '{"exit_status":0,"granted":9,"phases":[1]}',
+        pytest.param("[" * 100_000, id="deep"),
+    ],
+)
+def test_a_termination_message_that_is_not_ours_is_no_report(message: str) -> None:
+    assert report_in(message) == {}
+
+
+# Text
+
+
+def test_every_kind_of_event_has_its_sentence() -> None:
+    assert {*SENTENCES} == {*Kind}
+    for kind in Kind:
+        assert sentence(Event(1, kind, detail="SIGTERM"))
+
+
+def test_a_line_says_when_who_and_what() -> None:
+    event = Event(1.5, Kind.PROBE, "web", "pod", "HTTP 503", {"probe": "readiness", "ok": False})
+    assert line(event) == "    1.50 s  web                  readiness probe fails: HTTP 503"
+
+
+def test_what_a_program_says_cannot_steer_a_terminal() -> None:
+    assert printable("\x1b[2Jgone\nnext line") == " [2Jgone next line"
+    assert len(printable("x" * 1000)) == 160
+
+
+async def test_a_summary_has_the_verdict_the_purse_and_each_fix() -> None:
+    result, _ = await rehearsed(pod(), web=Life())
+    text = "\n".join(summary(result))
+    assert text.startswith("Pod/pod, delete: PROMISES BROKEN (30.0 s)")
+    assert "BROKEN   Everything has ended before SIGKILL (signal-ignored)" in text
+    assert "untried  No request is lost (no request was sent)" in text
+    assert "fix: write the command as a list without a shell" in text
+    assert "SIGTERM, ignored: PID 1 has no handler" in "\n".join(timeline(result))
+
+
+# Several runs
+
+
+async def test_advice_is_made_of_p99s_and_leaves_room() -> None:
+    results = [(await rehearsed(pod(), web=Life(term_after=seconds)))[0] for seconds in (1, 2, 4)]
+    advice = advise(results)
+    assert advice.after_signal == pytest.approx(4)
+    assert advice.delay == 1
+    assert advice.grace == 8  # 1 + 1.5 x 4, and a margin of at least a second
+    assert "p99    4.00 s  after the stop signal" in "\n".join(advice.lines())
+
+
+async def test_what_got_worse_is_told(tmp_path: Path) -> None:
+    before, _ = await rehearsed(pod())
+    after, _ = await rehearsed(pod(), web=Life())
+    file = tmp_path / "before.json"
+    file.write_text(json.dumps(before.to_dict()))
+    baseline = read_baseline(file)
+    assert list(worse(before, baseline["delete"])) == []
+    assert list(worse(after, baseline["delete"])) == [
+        "Everything has ended before SIGKILL: kept before, broken now (signal-ignored)",
+        "the stop of web: 1.0 s before, 30.0 s now",
+    ]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"rehearsals": [1]}'])
+def test_a_baseline_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "before.json"
+    file.write_text(content)
+    with pytest.raises(RehearsalError, match="give a file that --json wrote"):
+        read_baseline(file)
+
+
+# JSON
+
+
+async def results() -> list[Result]:
+    hook = Act(0, 200)
+    delete, _ = await rehearsed(pod(), web=Life())
+    crash, _ = await rehearsed(pod(), "crash", acts={"/": hook})
+    return [delete, replace(crash, samples=tuple(LOST.values()))]
+
+
+async def test_the_json_is_as_its_schema_says() -> None:
+    validator = jsonschema.Draft202012Validator(schema())
+    played = await results()
+    for result in played:
+        validator.validate(json.loads(json.dumps(result.to_dict())))
+    several = {
+        "rehearsals": [result.to_dict() for result in played],
+        "advice": advise(played).to_dict(),
+    }
+    validator.validate(json.loads(json.dumps(several)))
+    assert not validator.is_valid({})
+    assert not validator.is_valid(played[0].to_dict() | {"events": [{"at": "soon"}]})
+
+
+def test_the_schema_knows_all_words() -> None:
+    rehearsal = schema()["$defs"]["rehearsal"]["properties"]
+    assert rehearsal["events"]["items"]["properties"]["kind"]["enum"] == [*Kind]
+    sample = rehearsal["requests"]["properties"]["failures"]["items"]["properties"]
+    assert sample["outcome"]["enum"] == [*Outcome]
+    assert sample["way"]["enum"] == [*Way]
+    assert rehearsal["findings"]["items"]["properties"]["severity"]["enum"] == [*Severity]
