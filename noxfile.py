@@ -46,7 +46,7 @@ os.environ["PATH"] = os.pathsep.join([*map(str, FOUND.values()), os.environ["PAT
 
 def install(session: nox.Session, *groups: str) -> None:
     session.install(
-        "--quiet", "--editable", ".", *nox.project.dependency_groups(PYPROJECT, *groups)
+        "--quiet", "--editable", ".[kube]", *nox.project.dependency_groups(PYPROJECT, *groups)
     )
 
 
@@ -176,11 +176,13 @@ def tests(session: nox.Session) -> None:
 @nox.session(python=next(iter(FOUND)))
 def lowest(session: nox.Session) -> None:
     """The oldest Python with the oldest versions of what we depend on: the bounds are true."""
+    project = PYPROJECT["project"]
+    bounds = [*project["dependencies"], *project["optional-dependencies"]["kube"]]
     session.install(
         "--quiet",
-        *(bound.replace(">=", "==") for bound in PYPROJECT["project"]["dependencies"]),
+        *(bound.replace(">=", "==") for bound in bounds),
         "--editable",
-        ".",
+        ".[kube]",
         *nox.project.dependency_groups(PYPROJECT, "tests"),
     )
     session.run("python", "-m", "pytest", *session.posargs)
