@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -56,7 +57,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[A
         yield {name: (processes[name], folder / name) for name in processes}
     finally:
         for process in processes.values():
-            process.kill()
+            # Not SIGKILL: the servers that it has started would stay.
+            process.send_signal(signal.SIGINT)
+        for process in processes.values():
             process.wait()
 
 
