@@ -20,6 +20,7 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         """In place of the watchdog, which counts real seconds and ends the process; tests/process has the real one."""
 
         ends_process = True
+        expired = False
 
         def __init__(self, relay: SignalRelay, *rest: object, **more: object) -> None:
             relays.append(relay)

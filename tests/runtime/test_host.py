@@ -139,3 +139,16 @@ async def test_a_report_that_cannot_be_written_is_a_warning_and_costs_nothing(
     (warning,) = [log for log in caplog.records if log.message == "the report could not be written"]
     assert warning.__dict__["path"] == str(file)
     assert warning.exc_info is not None
+
+
+async def test_a_thread_that_goes_on_does_not_hide_that_the_report_could_not_be_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    life = Lifecycle(report_file=tmp_path)
+
+    @life.on_shutdown
+    async def close() -> None:
+        life.report.stacks["AnyIO worker thread"] = "…"
+
+    assert await live(life, stop_at=1) == 0
+    assert "the report could not be written" in caplog.text

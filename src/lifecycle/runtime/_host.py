@@ -172,7 +172,7 @@ class Host:
             )
 
     def _expired(self) -> bool:
-        return bool(self.engine.record.report.stacks)
+        return self._watchdog is not None and self._watchdog.expired
 
     def _is_stopping(self) -> bool:
         promises = self.engine.promises

@@ -47,6 +47,8 @@ class Watchdog:
         self._report = report
         self._write = write
         self.ends_process = ends_process
+        self.expired = False
+        """The deadline has come: nobody may rely on locks any more, nor on the log."""
         self._deadline: float | None = None
         self._off = False
         self._wake_out, self._wake_in = os.pipe()
@@ -94,6 +96,7 @@ class Watchdog:
                         os.read(self._wake_out, 4096)
 
     def _expire(self) -> None:
+        self.expired = True
         if self.ends_process:
             faulthandler.cancel_dump_traceback_later()
         report = self._report()
