@@ -24,7 +24,8 @@ LAYERS = {
     "server": _layer("core runtime asgi", "anyio starlette uvicorn"),
     # trio as in runtime: by `import_module`, where it runs.
     "testing": _layer("core runtime asgi", "anyio trio"),
-    "kube": _layer("core", "yaml"),
+    # The supervisor's options, which are the rules of what may stand in a manifest: a table, the standard library alone.
+    "kube": _layer("core supervisor", "yaml"),
     "rehearse": _layer("core kube", "anyio h11 rich websockets yaml"),
     # Copied and compiled by itself: it knows nobody.
     "supervisor": _layer(theirs="_supervisor"),  # what main.c gives to the static executable
