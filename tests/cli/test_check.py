@@ -11,13 +11,13 @@ from lifecycle.cli import main
 
 GOOD = "kind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: a}]}\n"
 BAD = GOOD.replace("{containers", "{terminationGracePeriodSeconds: 0, containers")
-SERVICE = "kind: Service\nmetadata: {name: web}\n"
+SETTINGS = "kind: ConfigMap\nmetadata: {name: web}\n"
 
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name, text in {"good": GOOD, "bad": BAD, "service": SERVICE, "empty": "---\n"}.items():
+    for name, text in {"good": GOOD, "bad": BAD, "settings": SETTINGS, "empty": "---\n"}.items():
         Path(f"{name}.yaml").write_text(text)
     Path("folder").mkdir()
 
@@ -34,12 +34,12 @@ def test_a_clean_manifest_is_status_0(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_a_finding_is_status_1(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", "bad.yaml", "good.yaml", "service.yaml"]) == 1
+    assert main(["check", "bad.yaml", "good.yaml", "settings.yaml"]) == 1
     out, err = capsys.readouterr()
     assert out.startswith("bad.yaml:3:8: error LC203: terminationGracePeriodSeconds is 0")
     assert "\x1b" not in out
     assert err == (
-        "lifecycle check: passed over, as no pod is in it: Service/web\n"
+        "lifecycle check: passed over, as no pod is in it: ConfigMap/web\n"
         "lifecycle check: 1 error in 2 workloads\n"
     )
 
@@ -73,7 +73,7 @@ def test_standard_input_is_a_file_too(
 
 @pytest.mark.parametrize("style", ["json", "sarif"])
 def test_what_programs_read_is_all_there_is(capsys: pytest.CaptureFixture[str], style: str) -> None:
-    assert main(["check", "--format", style, "bad.yaml", "gone.yaml", "service.yaml"]) == 2
+    assert main(["check", "--format", style, "bad.yaml", "gone.yaml", "settings.yaml"]) == 2
     out, err = capsys.readouterr()
     assert "LC203" in json.dumps(json.loads(out))
     assert err == ""

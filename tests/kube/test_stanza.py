@@ -141,12 +141,12 @@ def test_probes_ask_at_the_paths_that_the_application_has() -> None:
         target="shop:app", endpoints=Endpoints(livez="/alive", startupz=None, readyz=None)
     )
     probes = pod(app, port=9000).containers[0].probes
-    assert [*probes] == ["livenessProbe"]
-    check = probes["livenessProbe"].check
-    assert isinstance(check, HttpGet)
-    assert (check.path, check.port) == ("/alive", 9000)
-    # Nothing else holds it back while the application starts.
-    assert probes["livenessProbe"].initial_delay == 60
+    # Where there is no path for the start, liveness is asked until it answers.
+    assert [*probes] == ["startupProbe", "livenessProbe"]
+    for probe in probes.values():
+        assert isinstance(probe.check, HttpGet)
+        assert (probe.check.path, probe.check.port) == ("/alive", 9000)
+    assert probes["startupProbe"].patience == 60
 
 
 def test_the_startup_probe_outlasts_the_application_s_own_limit() -> None:

@@ -89,7 +89,7 @@ def check(
 ) -> None:
     """Read, judge, print, and exit with what it means."""
     with kube_extra():
-        from lifecycle.kube import Outcome, findings_as, summary
+        from lifecycle.kube import Manifest, Outcome, findings_as, summary
         from lifecycle.kube import check as judge
     from lifecycle.core import ManifestError, SettingsError
 
@@ -105,7 +105,7 @@ def check(
             read.append(_read(file))
         except ManifestError as error:
             errors.append(error)
-    manifest = _joined(read)
+    manifest = Manifest.joined(read)
     facts = None
     if app is not None:
         facts = _facts(manifest, app, container, app_dir, factory=factory, timeout=app_timeout)
@@ -195,18 +195,6 @@ def _read(file: str) -> "Manifest":
             "there is nothing in it: did the command before this one print a manifest?", file=name
         )
     return manifest
-
-
-def _joined(manifests: "list[Manifest]") -> "Manifest":
-    """As one: a disruption budget may stand in another file than its pods."""
-    from lifecycle.kube import Manifest
-
-    return Manifest(
-        workloads=tuple(one for each in manifests for one in each.workloads),
-        disruption_budgets=tuple(one for each in manifests for one in each.disruption_budgets),
-        services=tuple(one for each in manifests for one in each.services),
-        passed_over=tuple(one for each in manifests for one in each.passed_over),
-    )
 
 
 def _painted(severity: "Severity", text: str) -> str:

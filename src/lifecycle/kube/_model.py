@@ -5,8 +5,8 @@ is asked of `place`.
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
 
@@ -318,12 +318,18 @@ class Manifest:
     passed_over: tuple[tuple[str, Where], ...] = ()
     """Kind and name of every other object, for the note."""
 
+    @classmethod
+    def joined(cls, manifests: Iterable["Manifest"]) -> "Manifest":
+        """As one: what protects or reaches pods may stand in another file than they do."""
+        several = [*manifests]
+        return cls(
+            **{
+                one.name: tuple(item for each in several for item in getattr(each, one.name))
+                for one in fields(cls)
+            }
+        )
+
     @property
     def objects(self) -> int:
         """How many there are of all of them."""
-        return sum(
-            map(
-                len,
-                (self.workloads, self.disruption_budgets, self.services, self.passed_over),
-            )
-        )
+        return sum(len(getattr(self, one.name)) for one in fields(self))

@@ -107,11 +107,13 @@ def told_delay(container: Container) -> float:
 def _delay_too_short(subject: Subject) -> Iterator[Found]:
     for container in subject.pod.containers:
         ready, delay = container.readiness, told_delay(container)
-        if ready is not None and 0 < delay < ready.patience:
+        # The first failure is seen within a period, and counts as one of them.
+        soonest = ready.patience - ready.period if ready else 0
+        if ready is not None and 0 < delay < soonest:
             yield Found(
                 ready.place.at("failureThreshold", "periodSeconds"),
-                f"readiness of {container.name!r} is lost after {ready.period:g} s x {ready.failure_threshold} ="
-                f" {ready.patience:g} s, and it serves on for {delay:g} s: whoever goes by readiness alone learns of"
+                f"readiness of {container.name!r} is lost {soonest:g} to {ready.patience:g} s after the answer changes"
+                f" (period {ready.period:g} s x {ready.failure_threshold}), and it serves on for {delay:g} s: whoever goes by readiness alone learns of"
                 " the end when it is over",
                 f"let period x failureThreshold be {delay:g} s or less, if such a balancer is in front of it",
             )
@@ -228,8 +230,8 @@ RULES = (
         id="LC305",
         severity=Severity.INFO,
         title="Readiness is lost later than the server closes",
-        sees="A delay before closing (a preStop sleep, or `LIFECYCLE_SHUTDOWN_DELAY`) shorter than period x threshold of"
-        " the readinessProbe.",
+        sees="A delay before closing (a preStop sleep, or `LIFECYCLE_SHUTDOWN_DELAY`) in which no readinessProbe can"
+        " fail often enough: period x (threshold - 1) is longer.",
         why="Services do not wait for this: a deleted pod leaves their endpoints at once, whatever its probes say. But a"
         " load balancer outside that sends its own health checks goes by readiness alone.",
         fix="shorten periodSeconds or failureThreshold of the readinessProbe, or serve on for longer",

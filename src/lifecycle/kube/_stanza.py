@@ -253,17 +253,18 @@ class _Writer:
             return
         limit = self._settings.startup_timeout
         patience = START_PATIENCE if limit is None else math.ceil(limit) + START_SLACK
-        if paths.startupz is not None:
+        # Liveness says the same while the application starts, as soon as somebody listens.
+        started = paths.startupz or paths.livez
+        if started is not None:
             why = (
                 "As long as the slowest start takes."
                 if limit is None
                 else f"The application gives up by itself after {limit:g} s."
             )
-            yield self._probe("startupProbe", paths.startupz, why, period=1, failures=patience)
+            yield self._probe("startupProbe", started, why, period=1, failures=patience)
         if paths.livez is not None:
             why = "Only what is stuck is killed: it answers in every phase."
-            late = {} if paths.startupz is not None else {"delay": patience}
-            yield self._probe("livenessProbe", paths.livez, why, timeout=5, **late)
+            yield self._probe("livenessProbe", paths.livez, why, timeout=5)
         if paths.readyz is not None:
             yield self._probe("readinessProbe", paths.readyz, "", period=1)
 
@@ -276,17 +277,15 @@ class _Writer:
         period: int = 10,
         timeout: int = 1,
         failures: int = 3,
-        delay: int = 0,
     ) -> Field:
         get = Field("httpGet", [Field("path", path), Field("port", self._wishes.port)])
         numbers = {
             # Defaults are written too: a patch leaves other numbers where they stand.
-            "initialDelaySeconds": delay,
             "periodSeconds": period,
             "timeoutSeconds": timeout,
             "failureThreshold": failures,
         }
-        fields = [Field(key, number) for key, number in numbers.items() if number]
+        fields = [Field(key, number) for key, number in numbers.items()]
         return self._handler(name, get, why, *fields)
 
     def _handler(self, name: str, how: Field, why: str, *more: Field) -> Field:
