@@ -198,6 +198,15 @@ def coverage(session: nox.Session) -> None:
     )  # 1: a run of few tests has nothing to report
 
 
+@nox.session(python=next(iter(FOUND)))
+def report(session: nox.Session) -> None:
+    """The report of a rehearsal in a real browser: Chromium is fetched from Debian, some 80 MB."""
+    if not (shutil.which("chromium") or shutil.which("google-chrome")):
+        install_packages(session, "chromium")
+    install(session, "tests")
+    session.run("python", "-m", "pytest", "-q", "tests/report", *session.posargs)
+
+
 @nox.session
 def demo(session: nox.Session) -> None:
     """A pod's life, played with real processes: under uvicorn, `lifecycle serve`, and the same with two workers."""

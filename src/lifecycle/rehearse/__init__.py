@@ -2,6 +2,7 @@
 
 from lifecycle.rehearse._clock import PodClock
 from lifecycle.rehearse._events import STOPS, Event, Journal, Kind
+from lifecycle.rehearse._html import to_html
 from lifecycle.rehearse._knobs import Knobs
 from lifecycle.rehearse._kubelet import PodWorker
 from lifecycle.rehearse._play import play, pod_ip
@@ -61,4 +62,5 @@ __all__ = [
     "Way",
     "play",
     "pod_ip",
+    "to_html",
 ]
