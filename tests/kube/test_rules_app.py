@@ -92,6 +92,7 @@ RULES: list[tuple[str, AppFacts, dict[str, Any]]] = [
     ("LC606", WEB, {"lifecycle": http(port=9000), "env": HOST}),
     ("LC606", WEB, {"lifecycle": run("lifecycle", "stop", "--port", "9000")}),
     ("", WEB, {"command": ["lifecycle", "serve", "shop:app", "--port", "9"], "env": env(LIFECYCLE_PORT="9")}),
+    ("", WEB, {"command": ["uvicorn", "shop:app", "--port=9000", "--uds", "/tmp/s"]}),
     ("LC607", app(shutdown_token="x"), {}),
     ("LC607", WEB, {"lifecycle": http(), "env": TOKEN}),
     ("LC607", WEB, {"lifecycle": header("other"), "env": LITERAL}),

@@ -178,6 +178,15 @@ def test_the_report_is_written_where_the_kubelet_reads_it() -> None:
     assert found.containers[0].termination_message_path == "/tmp/report"
 
 
+def test_a_server_with_https_is_asked_so() -> None:
+    (container,) = pod(https=True).containers
+    hooks = [container.pre_stop, *(probe.check for probe in container.probes.values())]
+    assert len(hooks) == 4
+    assert all(isinstance(hook, HttpGet) and hook.scheme == "HTTPS" for hook in hooks)
+    with pytest.raises(SettingsError, match=r"speaks plain HTTP, .*: use --hooks http"):
+        stanza(https=True, hooks="exec")
+
+
 def test_the_supervisor_comes_with_all_it_needs() -> None:
     found = pod(
         environment={"LIFECYCLE_POST_START_FILE": "/tmp/up"},

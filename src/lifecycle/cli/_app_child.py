@@ -1,7 +1,7 @@
 """The process that imports somebody's application to look at its lifecycle, so that only this process can be harmed.
 
-`python -m lifecycle.cli._app_child RESULT APP_DIR FACTORY module:life` writes one JSON object to RESULT. SIGABRT makes it
-say where it is, and end.
+`python -m lifecycle.cli._app_child BEGUN RESULT APP_DIR FACTORY module:life` writes one JSON object to RESULT. It closes
+the descriptor BEGUN when it begins to import the application; SIGABRT makes it say where it is, and end.
 """
 
 import dataclasses
@@ -145,9 +145,10 @@ OURS = Path(__file__).parents[1]
 
 def main() -> None:
     """Look, write what was found, and go without a further word: what the import has started is nobody's business."""
-    result, app_dir, factory, target = sys.argv[1:]
+    begun, result, app_dir, factory, target = sys.argv[1:]
     sys.path.insert(0, app_dir)
     sys.argv = [target.partition(":")[0]]  # Some programs parse it while they are imported.
+    os.close(int(begun))
     try:
         answer = facts_of(target, factory=factory == "factory")
     except BaseException as error:  # noqa: BLE001 - whatever the application throws is told to the user, and not to Python

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from lifecycle.kube import AppFacts, HookFacts
 
 TAIL_BYTES = 8192
 """Of what the application wrote, enough to say where it hangs."""
+START_LIMIT = 60.0
+"""Seconds until Python and this library are there, on the slowest machine."""
 LAST_WORDS = 2.0
 """Seconds for a process to say where it hangs."""
 FRAME = re.compile(r'File "(?P<file>[^"<]+)", line (?P<line>\d+)')
@@ -53,9 +56,11 @@ def _answer(
 ) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="lifecycle-") as name:
         result, output = Path(name, "result"), Path(name, "output")
+        begins, begun = os.pipe()
         command = [
-            *(sys.executable, "-m", "lifecycle.cli._app_child"),
-            *(str(result), app_dir, factory, target),
+            # -P: a file in this folder, such as click.py, must not stand in front of what we import.
+            *(sys.executable, "-P", "-m", "lifecycle.cli._app_child"),
+            *(str(begun), str(result), app_dir, factory, target),
         ]
         with output.open("wb") as file:
             process = subprocess.Popen(  # noqa: S603 - our own program; the application's name is one of its words
@@ -65,8 +70,13 @@ def _answer(
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=[begun],
             )
+        os.close(begun)
         try:
+            # What our own part of the start takes is not the application's.
+            with os.fdopen(begins, "rb", buffering=0) as pipe:
+                select.select([pipe], [], [], START_LIMIT)
             status = process.wait(timeout)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGABRT)  # It says where it is.

@@ -45,6 +45,9 @@ def command() -> click.Command:
                 help="Where the application listens.",
             ),
             click.Option(
+                ["--https"], is_flag=True, help="The application listens for HTTPS there."
+            ),
+            click.Option(
                 ["--container"],
                 metavar="NAME",
                 help="The container's name.  [default: that of --name, else app]",
@@ -145,6 +148,7 @@ def manifest(
     token_secret: str | None,
     cmd: tuple[str, ...],
     port: int,
+    https: bool,
     hooks: str | None,
     supervisor: bool,
     supervisor_image: str,
@@ -167,6 +171,7 @@ def manifest(
             Wishes(
                 container=own,
                 port=port,
+                https=https,
                 hooks=hooks,
                 post_start=_words(post_start),
                 token_secret=_secret(token_secret, own),

@@ -75,7 +75,7 @@ SERVERS: Final = {"uvicorn": "8000", "granian": "8000", "lifecycle": "8000"}
 def _listens_at(container: Container) -> int | None:
     words = [piece for word in whole_command(container) for piece in word.split()]
     for server, default in SERVERS.items():
-        if any(name_of(word) == server for word in words):
+        if any(name_of(word) == server for word in words) and not {"--uds", "--fd"} & {*words}:
             given = _option(words, "--port") or default
             return int(given) if given.isascii() and given.isdigit() else None
     return None

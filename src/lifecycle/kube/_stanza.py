@@ -30,6 +30,7 @@ class Wishes:
 
     container: str = "app"
     port: int = 8000
+    https: bool = False
     hooks: str | None = None
     post_start: tuple[str, ...] = ()
     token_secret: tuple[str, str] = ("app-shutdown", "token")
@@ -117,7 +118,12 @@ class _Writer:
             return None
         near = settings.allow is None or any(LOOPBACK in network for network in settings.allow)
         if wished is None:
-            wished = "http" if not near and settings.shutdown_token is None else "exec"
+            over_http = self._wishes.https or (not near and settings.shutdown_token is None)
+            wished = "http" if over_http else "exec"
+        if wished == "exec" and self._wishes.https:
+            raise SettingsError(
+                "`lifecycle stop` speaks plain HTTP, and this server does not: use --hooks http"
+            )
         if wished == "exec" and not near:
             raise SettingsError(
                 f"{settings.sources['allow']} does not name loopback, from where an exec hook asks: add 127.0.0.1"
@@ -225,18 +231,17 @@ class _Writer:
 
     def _pre_stop(self) -> Field:
         path = self._app.endpoints.shutdown
-        port = self._wishes.port
         if self._hooks == "http":
-            get = [Field("path", path or "/"), Field("port", port)]
+            get = self._get(path or "/")
             why = "The kubelet calls the pod's address: the server must listen there, not on 127.0.0.1 alone."
             return self._handler("preStop", Field("httpGet", get), why)
         why = "Returns when the application has stopped; SIGTERM finds it gone."
         if self._wishes.supervisor:
             return self._handler("preStop", _exec(SUPERVISOR, "stop"), why)
         address = (
-            ("--port", str(port))
+            ("--port", str(self._wishes.port))
             if path == "/shutdown"
-            else ("--url", f"http://127.0.0.1:{port}{path}")
+            else ("--url", f"http://127.0.0.1:{self._wishes.port}{path}")
         )
         return self._handler("preStop", _exec("lifecycle", "stop", *address), why)
 
@@ -278,7 +283,7 @@ class _Writer:
         timeout: int = 1,
         failures: int = 3,
     ) -> Field:
-        get = Field("httpGet", [Field("path", path), Field("port", self._wishes.port)])
+        get = Field("httpGet", self._get(path))
         numbers = {
             # Defaults are written too: a patch leaves other numbers where they stand.
             "periodSeconds": period,
@@ -287,6 +292,10 @@ class _Writer:
         }
         fields = [Field(key, number) for key, number in numbers.items()]
         return self._handler(name, get, why, *fields)
+
+    def _get(self, path: str) -> list[Field]:
+        scheme = [Field("scheme", "HTTPS")] if self._wishes.https else []
+        return [Field("path", path), Field("port", self._wishes.port), *scheme]
 
     def _handler(self, name: str, how: Field, why: str, *more: Field) -> Field:
         # Merged with a handler of another kind, it would have two, which the API server refuses.
