@@ -50,5 +50,4 @@ class NoOp:
 
 
 bare = service()
-no_op = NoOp(service())
 ours = LifecycleMiddleware(service(), Lifecycle())

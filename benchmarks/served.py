@@ -1,27 +1,34 @@
-"""The rivals under uvicorn, all up at the same time, so that they can take turns."""
+"""The rivals under uvicorn, all up in one process, so that they can take turns."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
-from tests.support.servers import Server, launched
+from tests.support.servers import ROOT, environment
 
-RIVALS = {"bare": "bare", "bare again": "bare", "no-op": "no_op", "ours": "ours"}
-"""By name, what is served, of `rivals.py`. The first two are the null pair: what differs there is noise."""
+RIVALS = ("bare", "bare again", "no-op", "ours")
+"""The first two are the null pair: what differs there is noise."""
 STACKS = {
-    "uvloop, httptools": ("--loop", "uvloop", "--http", "httptools"),
-    "asyncio, h11": ("--loop", "asyncio", "--http", "h11"),
+    "Starlette on uvloop and httptools": ("starlette", "uvloop", "httptools"),
+    "Starlette on asyncio and h11": ("starlette", "asyncio", "h11"),
+    "FastAPI on uvloop and httptools": ("fastapi", "uvloop", "httptools"),
 }
 
 
 @contextmanager
-def all_up(options: Sequence[str]) -> Iterator[dict[str, Server]]:
-    """The servers by name, as soon as all of them answer."""
-    command = ("uvicorn", "{app}", "--port", "{port}", "--no-access-log", *options)
-    with ExitStack() as stack:
-        servers = {
-            name: stack.enter_context(launched(command, f"benchmarks.rivals:{rival}"))
-            for name, rival in RIVALS.items()
-        }
-        for server in servers.values():
-            server.wait_until_answering()
-        yield servers
+def up(stack: Sequence[str]) -> Iterator[tuple[int, dict[str, int]]]:
+    """The process with all rivals, and their ports."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.side_by_side", *stack],
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None, "it is a pipe"  # noqa: S101 - for the type checker
+        try:
+            yield process.pid, json.loads(process.stdout.readline())
+        finally:
+            process.kill()

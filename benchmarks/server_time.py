@@ -1,16 +1,11 @@
 """What a request costs a uvicorn process, in CPU time: the machine may be as busy as it likes."""
 
-import json
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from benchmarks.figures import Aim, Effort, Finding, Spread, ratios, turns
-from benchmarks.served import RIVALS
-from tests.support.servers import ROOT, environment
+from benchmarks.served import RIVALS, STACKS, up
 
 AIM = 0.98
 CONNECTIONS = 16
@@ -18,11 +13,6 @@ BATCH = 10
 """Requests on each connection in a turn."""
 ROUNDS = 60
 STARTS = 2
-STACKS = {
-    "Starlette on uvloop and httptools": ("starlette", "uvloop", "httptools"),
-    "Starlette on asyncio and h11": ("starlette", "asyncio", "h11"),
-    "FastAPI on uvloop and httptools": ("fastapi", "uvloop", "httptools"),
-}
 REQUEST = b"GET /fast HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n\r\n"
 HOW = (
     "CPU time of a `uvicorn` process per request, its access log off, for a short text: {connections} kept connections, each"
@@ -82,23 +72,6 @@ def _compare(stack: Sequence[str], rounds: int, spent: dict[str, list[float]]) -
             for connections in sockets.values():
                 for connection in connections:
                     connection.close()
-
-
-@contextmanager
-def up(stack: Sequence[str]) -> Iterator[tuple[int, dict[str, int]]]:
-    """The process with all rivals, and their ports."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.side_by_side", *stack],
-        cwd=ROOT,
-        env=environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as process:
-        assert process.stdout is not None, "it is a pipe"  # noqa: S101 - for the type checker
-        try:
-            yield process.pid, json.loads(process.stdout.readline())
-        finally:
-            process.kill()
 
 
 def ask(pid: int, sockets: Sequence[socket.socket]) -> float:

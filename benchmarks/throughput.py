@@ -6,8 +6,7 @@ import subprocess
 from collections.abc import Sequence
 
 from benchmarks.figures import Aim, Effort, Finding, Spread, ratios, turns
-from benchmarks.served import RIVALS, STACKS, all_up
-from tests.support.servers import Server
+from benchmarks.served import RIVALS, STACKS, up
 
 AIM = 0.98
 CONNECTIONS = 16
@@ -15,8 +14,8 @@ ROUNDS = 10
 SECONDS = 1
 """The least that wrk takes."""
 HOW = (
-    "`uvicorn`, one process, its access log off, asked by `wrk` over {connections} kept connections; the servers take turns"
-    " of {seconds} s, {rounds} rounds; ratios are taken within a round. Here it shows how busy the machine is with other"
+    "`uvicorn`, its access log off, asked by `wrk` over {connections} kept connections; the rivals are in one process, each on"
+    " its own port, and take turns of {seconds} s, {rounds} rounds; ratios are taken within a round. Here it shows how busy the machine is with other"
     " things: see the null pair."
 )
 MISSING = "wrk is not installed: `apt-get install wrk`, and run this again"
@@ -33,8 +32,8 @@ def measure(effort: Effort) -> Finding:
     if shutil.which("wrk") is None:
         finding.missing = MISSING
         return finding
-    for title, options in STACKS.items():
-        served = _compare(options, rounds)
+    for title, stack in STACKS.items():
+        served = _compare(stack, rounds)
         left = ratios(served["ours"], served["bare"])
         finding.rows.append(
             [
@@ -51,22 +50,22 @@ def measure(effort: Effort) -> Finding:
     return finding
 
 
-def _compare(options: Sequence[str], rounds: int) -> dict[str, list[float]]:
+def _compare(stack: Sequence[str], rounds: int) -> dict[str, list[float]]:
     served: dict[str, list[float]] = {name: [] for name in RIVALS}
-    with all_up(options) as servers:
+    with up(stack) as (_, ports):
         for number in range(rounds):
             for name in turns(list(RIVALS), number):
-                served[name].append(ask(servers[name]))
+                served[name].append(ask(ports[name]))
     return served
 
 
-def ask(server: Server) -> float:
+def ask(port: int) -> float:
     """Requests per second.
 
     Raises:
         RuntimeError: Some were not answered with 200.
     """
-    url = f"http://127.0.0.1:{server.port}/fast"
+    url = f"http://127.0.0.1:{port}/fast"
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", url]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = re.search(r"Requests/sec:\s+([\d.]+)", output)
