@@ -1,13 +1,19 @@
 """Chains of three containers that were written for another wrapper, unchanged but for the binary."""
 
+import base64
+import fcntl
 import json
 import os
+import shutil
 import signal
+import tarfile
 import time
+import zlib
 from pathlib import Path
 
 import pytest
 
+from lifecycle.supervisor import _tekton
 from tests.supervisor.running import WITNESS, Form, Running, wait_until
 
 pytestmark = pytest.mark.process
@@ -129,6 +135,42 @@ def test_tekton_takes_the_command_of_its_platform(supervisor: Form, tmp_path: Pa
     assert supervisor.run("-entrypoint", "true", "-no_such_flag")[0] == 1
 
 
+def test_what_tekton_would_be_promised_falsely_is_refused(supervisor: Form) -> None:
+    cel = json.dumps([{"cel": "'a' == 'a'"}])
+    for flags, env, message in (
+        (("-enable_spire",), {}, "results are not signed here"),
+        (("-when_expressions", cel), {}, "only `in` and `notin` are understood here, not CEL"),
+        (("-timeout", "5s"), {"TEKTON_HERMETIC": "1"}, "the network is not taken away here"),
+    ):
+        status, out, errors = supervisor.run(*flags, "-entrypoint", "echo", "--", "ran", env=env)
+        assert (status, out) == (1, "")
+        assert message in errors
+
+
+def test_tekton_messages_are_compressed_or_left_to_the_sidecar(tekton: Tekton) -> None:
+    (tekton.folder / "ready").write_text("READY")
+    results = ("-step_results", "result")
+    kept = tekton.folder / "run/0/status/results/result"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("x" * 6000)
+    assert tekton.step(0, "true", flags=results).status() != 0, "too long as it is"
+    packed = (*results, "-compress_termination_message")
+    assert tekton.step(0, "true", flags=packed).status() == 0
+    assert tekton.step(0, "true", flags=packed).status() == 0
+    message = (tekton.folder / "termination0").read_bytes()
+    assert len(message) <= 4096
+    assert message.startswith(b"tknz:")
+    text = message[5:] + b"=" * (-len(message[5:]) % 4)
+    entries = json.loads(zlib.decompress(base64.b64decode(text, validate=True), -15))
+    assert [entry["type"] for entry in entries] == [3, 4, 3, 4], "the first step's are kept"
+    assert entries[1]["value"] == "x" * 6000
+    reported = (*results, "-result_from", "sidecar-logs")
+    (tekton.folder / "termination0").unlink()
+    assert tekton.step(0, "true", flags=reported).status() == 0
+    entries = json.loads((tekton.folder / "termination0").read_text())
+    assert [entry["key"] for entry in entries] == ["StartedAt"]
+
+
 def test_tekton_copies_and_decodes(supervisor: Form, tmp_path: Path) -> None:
     source, target, script = tmp_path / "a", tmp_path / "b", tmp_path / "script"
     source.write_bytes(b"binary")
@@ -138,6 +180,15 @@ def test_tekton_copies_and_decodes(supervisor: Form, tmp_path: Path) -> None:
     script.chmod(0o750)
     assert supervisor.run("decode-script", script)[0] == 0
     assert (script.read_text(), script.stat().st_mode & 0o777) == ("echo hi\n", 0o750)
+
+
+def test_tekton_links_its_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_tekton, "STEPS", str(tmp_path / "steps"))
+    for _ in range(2):  # an init container may run again
+        assert _tekton.subcommand(["step-init", "build", "test"]) == 0
+    links = {path.name: str(path.readlink()) for path in (tmp_path / "steps").iterdir()}
+    first, second = "/tekton/run/0/status", "/tekton/run/1/status"
+    assert links == {"0": first, "build": first, "1": second, "test": second}
 
 
 class Argo:
@@ -221,6 +272,107 @@ def test_argo_arguments_may_come_from_a_file(argo: Argo) -> None:
     assert argo._supervisor.run("emissary", "true")[0] == 64
 
 
+def test_argos_outputs_are_saved_for_the_wait_container(argo: Argo, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    long = "n" * 120
+    template = {
+        "container": {"volumeMounts": [{"mountPath": str(tmp_path / "volume")}]},
+        "archiveLocation": {"archiveLogs": True},
+        "outputs": {
+            "parameters": [
+                {"name": "p", "valueFrom": {"path": str(made / "parameter")}},
+                {"name": "optional", "valueFrom": {"path": str(made / "never")}},
+                {"name": "seen", "valueFrom": {"path": str(tmp_path / "volume/p")}},
+            ],
+            "artifacts": [
+                {"name": "a", "path": f"{made}/folder/"},
+                {"name": "none", "path": "/never"},
+            ],
+        },
+    }
+    (argo.folder / "template").write_text(json.dumps(template))
+    program = (
+        f"mkdir -p {made}/folder/inner {tmp_path}/volume; echo value > {made}/parameter; touch {tmp_path}/volume/p;"
+        f"cd {made}/folder; head -c 100000 /dev/urandom > data; cp data inner/{long}; ln -s data link;"
+        "mkfifo pipe; echo out; sleep 0.1; echo err >&2; exit 3"
+    )
+    running = argo.start("main", "sh", "-c", program)
+    assert running.finish() == (3, "out\n", "err\n")
+    saved = argo.folder / "outputs"
+    assert (saved / f"parameters{made}/parameter").read_text() == "value\n"
+    assert not (saved / f"parameters{tmp_path}/volume").exists()
+    with tarfile.open(saved / f"artifacts{made}/folder.tgz") as tarball:
+        names = sorted(tarball.getnames())
+        assert names == [
+            "folder",
+            "folder/data",
+            "folder/inner",
+            f"folder/inner/{long}",
+            "folder/link",
+        ]
+        extracted = tarball.extractfile(f"folder/inner/{long}")
+        assert extracted is not None
+        assert extracted.read() == (made / "folder/data").read_bytes()
+        assert tarball.getmember("folder/link").linkname == "data"
+    assert argo.file("main", "stdout").read_text() == "out\n"
+    assert argo.file("main", "combined").read_text() == "out\nerr\n"
+    assert argo.file("main", "exitcode").read_text() == "3\n"
+
+
+def test_an_argo_container_waits_until_its_supervisor_is_ready(argo: Argo) -> None:
+    status = argo.folder / "status"
+    status.write_text("RUNNING")
+    running = argo.start("a", "echo", "ran", ARGO_WAIT_FOR_READY="true")
+    wait_until(lambda: len(running.children()) == 2)
+    status.write_text("READY")
+    assert running.finish()[:2] == (0, "ran\n")
+    status.write_text("FAILED\nno such artifact")
+    code, out, errors = argo.start("a", "echo", "ran", ARGO_WAIT_FOR_READY="true").finish()
+    assert (code, out) == (65, "")
+    assert "says FAILED: no such artifact" in errors
+    assert argo.file("a", "exitcode").read_text() == "65\n"
+
+
+def test_an_argo_sidecar_ends_when_all_mains_have_ended(argo: Argo) -> None:
+    containers = [{"name": "a"}, {"name": "b"}]
+    template = {"containerSet": {"containers": containers}, "sidecars": [{"name": "side"}]}
+    (argo.folder / "template").write_text(json.dumps(template))
+    side = argo.start("side", *WITNESS).until("ready")
+    first, second = (argo.start(name, *WITNESS).until("ready") for name in "ab")
+    first.send(signal.SIGTERM)
+    assert first.status() == 0
+    assert side.process.poll() is None
+    second.send(signal.SIGKILL)
+    assert side.status() == 0
+
+
+def test_argos_own_wrapper_is_a_neighbour(argo: Argo) -> None:
+    """It locks as we do, says `ready`, and leaves `exitcode`; and it looks for the same of us."""
+    for code, expected in ((b"0", 0), (None, 64)):
+        folder = argo.file("a", "lock").parent
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            (folder / "ready").touch()
+            follower = argo.start("b", "true")
+            wait_until(argo.file("b", "ready").exists)
+            wait_until(lambda follower=follower: len(follower.children()) == 2)
+            if code is not None:
+                (folder / "exitcode").write_bytes(code)
+        assert follower.status() == expected
+        argo.file("b", "ready").unlink()
+
+
+def test_an_argument_that_exec_cannot_take_is_offloaded(argo: Argo) -> None:
+    arguments = argo.folder / "args"
+    arguments.write_text(json.dumps(["short", "y" * 200_000]))
+    running = argo.start("a", "echo", ARGO_CONTAINER_ARGS_FILE=str(arguments))
+    assert running.finish()[1] == "short @/tmp/argo_arg_1.txt\n"
+    assert Path("/tmp/argo_arg_1.txt").read_text() == "y" * 200_000
+    Path("/tmp/argo_arg_1.txt").unlink()
+
+
 class Kubexit:
     def __init__(self, supervisor: Form, folder: Path) -> None:
         self._supervisor = supervisor
@@ -268,3 +420,21 @@ def test_kubexit_gives_up_and_complains_as_before(kubexit: Kubexit) -> None:
     assert kubexit.tombstone("a")["ExitCode"] == "1"
     assert kubexit.start("a", "true", GRACE_PERIOD="soon").status() == 2
     assert kubexit.start("a").status() == 2
+
+
+def test_kubexits_own_tombstones_are_read(kubexit: Kubexit) -> None:
+    """A neighbour under kubexit itself, not changed over yet: it is born, it lives, it is written as dead."""
+    kubexit.folder.mkdir()
+    tombstone = kubexit.folder / "main"
+    side = kubexit.start("side", *WITNESS, BIRTH_DEPS="main", DEATH_DEPS="main")
+    wait_until(lambda: len(side.children()) >= 2)
+    assert side.out == b""
+    tombstone.write_text('Born: "2026-01-01T00:00:00Z"\nDied: null\n')
+    side.until("ready")
+    tombstone.write_text("")
+    tombstone.write_text(
+        'Born: "2026-01-01T00:00:00Z"\nDied: "2026-01-01T00:00:09Z"\nExitCode: -1\n'
+    )
+    assert side.status() == 0
+    early = kubexit.start("early", "echo", "ran", BIRTH_DEPS="never", DEATH_DEPS="main")
+    assert early.finish()[:2] == (143, ""), "a death before the watch is one, too"

@@ -5,12 +5,16 @@ container looks for it. What differs: a dependency that was killed without a wor
 are reaped when they end, and nothing sleeps.
 """
 
+from time import monotonic, sleep
+
 from . import _json, _markers, _specs
 from ._dialect import Dialect
 from ._errors import UsageError
+from ._loop import Answer
 from ._settings import Settings
+from ._specs import Condition
 from ._statuses import SKIPPED, UNAVAILABLE
-from ._system import TYPE_CHECKING
+from ._system import TYPE_CHECKING, posix
 
 if TYPE_CHECKING:
     from ._json import JSON
@@ -20,6 +24,13 @@ FOLDER = "/var/run/argo"
 # For tests and for sandboxes in which /var/run belongs to somebody else.
 FOLDER_VARIABLE = "SUPERVISOR_ARGO_DIR"
 FAILED = 64
+# `status` of Argo's own supervisor said FAILED, or nothing for so long.
+NOT_PREPARED = 65
+STALE = 30.0
+PERIOD = 0.02
+# The longest argument that exec takes, MAX_ARG_STRLEN of <linux/binfmts.h>. A longer one is put into a file.
+LONGEST_ARGUMENT = 131072
+MAIN = "main"
 
 
 class Argo(Dialect):
@@ -31,7 +42,9 @@ class Argo(Dialect):
         settings.command = words[words.index("--") + 1 :]
         arguments = variables.get("ARGO_CONTAINER_ARGS_FILE")
         if arguments:
-            settings.command += _words(arguments)
+            settings.command += [
+                _short(number, word) for number, word in enumerate(_words(arguments))
+            ]
         base = variables.get(FOLDER_VARIABLE) or FOLDER
         name = _specs.name(variables.get("ARGO_CONTAINER_NAME") or "main")
         own = f"{base}/ctr/{name}"
@@ -45,7 +58,25 @@ class Argo(Dialect):
             settings.pause_before = f"{own}/before"
         if variables.get("ARGO_DEBUG_PAUSE_AFTER") == "true":
             settings.pause_after = f"{own}/after"
-        _read_template(settings, f"{base}/template", name)
+        if variables.get("ARGO_WAIT_FOR_READY") == "true":
+            settings.after.append(Condition(f"{base}/status", "heartbeat", f"{base}/status"))
+        self._name, self._base, self._own = name, base, own
+        self._template = _template(f"{base}/template")
+        _follow_template(settings, self._template, name)
+        archived = _member(_member(self._template, "archiveLocation"), "archiveLogs")
+        if archived is True or variables.get("ARGO_INCLUDE_SCRIPT_OUTPUT") == "true":
+            settings.stdout_path = f"{own}/stdout"
+            settings.combined_path = f"{own}/combined"
+
+    def claimed(self, run: "Supervision") -> None:
+        # Argo's own wrapper looks for this before it looks at the lock.
+        _markers.write(f"{self._own}/ready", "")
+
+    def ended(self, run: "Supervision", status: int) -> None:
+        if self._name == MAIN and run.program.pid:
+            from . import _argo_outputs
+
+            _argo_outputs.save(self._template, f"{self._base}/outputs")
 
     def shown(self, run: "Supervision", status: int) -> int:
         return FAILED if status in (SKIPPED, UNAVAILABLE) else status
@@ -61,27 +92,68 @@ def _words(path: str) -> list[str]:
     return [str(word) for word in found]
 
 
-def _read_template(settings: Settings, path: str, name: str) -> None:
-    """Who comes first, and how often a failure is tried again: in the workflow's own words."""
+def _short(number: int, word: str) -> str:
+    """As Argo does it: the program is expected to understand `@file`."""
+    content = word.encode("utf-8", "surrogateescape")
+    if len(content) <= LONGEST_ARGUMENT:
+        return word
+    path = f"/tmp/argo_arg_{number}.txt"  # noqa: S108 - the name that Argo promises
+    try:
+        _markers.write(path, content)
+    except OSError as failure:
+        raise UsageError(
+            f"argument {number} of {len(content)} bytes needs {path}: {failure}"
+        ) from None
+    return f"@{path}"
+
+
+def _template(path: str) -> "JSON":
     content = _markers.read(path, 1 << 20)
     if content is None:
-        return  # A container that Argo did not make: nothing to depend on.
+        return None  # A container that Argo did not make: nothing to depend on.
     try:
-        template = _json.read(content.decode("utf-8", "replace"))
+        return _json.read(content.decode("utf-8", "replace"))
     except ValueError as failure:
         raise UsageError(f"{path} is no JSON: {failure}") from None
+
+
+def _follow_template(settings: Settings, template: "JSON", name: str) -> None:
+    """Who comes first, who ends with whom, and how often a failure is tried again: in the workflow's own words."""
     group = _member(template, "containerSet")
-    for container in _list(_member(group, "containers")):
+    containers = _list(_member(group, "containers"))
+    for container in containers:
         if _member(container, "name") == name:
-            settings.after = [
+            settings.after += [
                 _specs.condition(f"{dependency}:success")
                 for dependency in _list(_member(container, "dependencies"))
             ]
+    if any(_member(sidecar, "name") == name for sidecar in _list(_member(template, "sidecars"))):
+        mains = [str(_member(container, "name")) for container in containers] or [MAIN]
+        settings.until, settings.until_all = [_specs.until(main) for main in mains], True
     retry = _member(group, "retryStrategy")
     retries = _member(retry, "retries")
     if isinstance(retries, int | str):
         settings.retry = _specs.count(str(retries))
         settings.retry_delay = _specs.seconds(str(_member(retry, "duration") or "0"))
+
+
+def wait_for_heartbeat(path: str) -> Answer:
+    """Until Argo's own supervisor has written READY. While it prepares it writes RUNNING every 5 s."""
+    changed, seen = monotonic(), 0.0
+    while True:
+        word, _, why = (
+            (_markers.read(path) or b"").decode("utf-8", "replace").strip().partition("\n")
+        )
+        if word == "READY":
+            return Answer(0)
+        if word == "FAILED":
+            return Answer(NOT_PREPARED, f"{path} says FAILED: {why.strip() or 'without a reason'}")
+        now = posix.stat(path).st_mtime if word else 0.0
+        if now != seen:
+            changed, seen = monotonic(), now
+        if monotonic() - changed > STALE:
+            return Answer(NOT_PREPARED, f"nobody has written {path} for {STALE:g} s")
+        sleep(PERIOD)
 
 
 def _member(value: "JSON", name: str) -> "JSON":

@@ -63,7 +63,12 @@ class Attempts:
     def _run_once(self) -> int:
         run, settings = self._run, self._settings
         try:
-            run.launch.redirect = run.tees.open({1: settings.stdout_path, 2: settings.stderr_path})
+            run.launch.redirect = run.tees.open(
+                {
+                    1: (settings.stdout_path, settings.combined_path),
+                    2: (settings.stderr_path, settings.combined_path),
+                }
+            )
             self._program.start(dict(run.environment))
         except OSError as failure:
             self._voice.warn(f"cannot start a process: {reason(failure)}")

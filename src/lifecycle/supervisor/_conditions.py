@@ -26,11 +26,26 @@ def wait(condition: Condition, base: str, period: float = FILE_PERIOD) -> Answer
     if condition.kind == "name":
         return wait_for_name(base, condition.target, condition.state, period)
     if condition.kind == "file":
-        while not _markers.is_there(condition.target, content=bool(condition.state)):
-            if condition.state and _markers.is_folder(condition.target):
-                return Answer(UNAVAILABLE, f"{condition.target} is a directory, without content")
-            sleep(period)
-        return Answer(MET)
+        return wait_for_file(condition, period)
+    if condition.kind == "tombstone":
+        return wait_for_tombstone(condition, base, period)
+    if condition.kind == "heartbeat":
+        from ._argo import wait_for_heartbeat
+
+        return wait_for_heartbeat(condition.target)
+    return wait_for_answer(condition)
+
+
+def wait_for_file(condition: Condition, period: float) -> Answer:
+    while not _markers.is_there(condition.target, content=bool(condition.state)):
+        if condition.state and _markers.is_folder(condition.target):
+            return Answer(UNAVAILABLE, f"{condition.target} is a directory, without content")
+        sleep(period)
+    return Answer(MET)
+
+
+def wait_for_answer(condition: Condition) -> Answer:
+    """From a port, or from a URL."""
     from . import _network
 
     while True:
@@ -56,6 +71,25 @@ def wait_for_name(base: str, name: str, wanted: str, period: float) -> Answer:
             if not _state.look_at(base, name).unknown:
                 continue
         sleep(period)
+
+
+def wait_for_tombstone(condition: Condition, base: str, period: float) -> Answer:
+    """For a neighbour under kubexit itself, which keeps no state but a file: `Born`, and in the end `Died`.
+
+    One of ours writes tombstones, too. Its lock tells more, so as soon as there is one the tombstone is not looked at.
+    """
+    name = _markers.name(condition.target)
+    while _state.look_at(base, name).unknown:
+        lines = [
+            line.partition(b":") for line in (_markers.read(condition.target) or b"").splitlines()
+        ]
+        told = {key for key, _, value in lines if value.strip() not in (b"", b"null")}
+        if b"Died" in told:
+            return Answer(MET if condition.state == "exited" else SKIPPED, f"{name} has died")
+        if b"Born" in told and condition.state != "exited":
+            return Answer(MET)
+        sleep(period)
+    return wait_for_name(base, name, condition.state, period)
 
 
 def judge(neighbour: _state.Neighbour, name: str, wanted: str) -> Answer | None:

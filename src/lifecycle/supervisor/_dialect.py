@@ -20,6 +20,13 @@ class Dialect:
 
     usage_status = USAGE
 
+    def claimed(self, run: "Supervision") -> None:
+        """Our name is ours, and the wait begins.
+
+        Raises:
+            OSError: It cannot be told.
+        """
+
     def started(self, run: "Supervision") -> None:
         """The program runs."""
 

@@ -8,7 +8,7 @@ from ._system import environment, posix, signal
 
 MASK_VARIABLE = "SUPERVISOR_ORIGINAL_MASK"
 # The words themselves, because the module that knows them is not needed to run a program.
-TEKTON_SUBCOMMANDS = ("init", "cp", "decode-script")
+TEKTON_SUBCOMMANDS = ("init", "cp", "step-init", "decode-script")
 SUBCOMMANDS = ("--help", "-h", "--version", "install", "trigger", "stop", "wait", "status")
 
 

@@ -1,7 +1,7 @@
 """kubexit: everything in the environment, and a tombstone for each container.
 
 https://github.com/karlkfi/kubexit. What differs: no API server is asked, so a birth dependency is a container that
-our own state calls ready; a dependency that died before we looked, or while we waited, counts as dead; a program
+our own state calls ready, or that has been born where it runs under kubexit itself; a dependency that died before we looked, or while we waited, counts as dead; a program
 that a signal ended has 128 + N.
 """
 
@@ -11,6 +11,7 @@ from . import _markers, _specs
 from ._dialect import Dialect
 from ._errors import UsageError
 from ._settings import Settings
+from ._specs import Condition
 from ._statuses import UNAVAILABLE
 from ._system import TYPE_CHECKING
 
@@ -35,10 +36,15 @@ class Kubexit(Dialect):
         self._born = ""
         settings.name = name
         settings.state_dir = _markers.absolute(f"{graveyard}/{STATE}")
+        graves = _markers.absolute(graveyard)
         settings.after = [
-            _specs.condition(f"{dep}:ready") for dep in _list(variables, "BIRTH_DEPS")
+            Condition(dep, "tombstone", f"{graves}/{_specs.name(dep)}", "ready")
+            for dep in _list(variables, "BIRTH_DEPS")
         ]
-        settings.until = [_specs.until(dep) for dep in _list(variables, "DEATH_DEPS")]
+        settings.until = [
+            Condition(dep, "tombstone", f"{graves}/{_specs.name(dep)}", "exited")
+            for dep in _list(variables, "DEATH_DEPS")
+        ]
         settings.grace_period = _specs.seconds(variables.get("KUBEXIT_GRACE_PERIOD") or "30s")
         if settings.after:
             settings.wait_timeout = _specs.seconds(variables.get("KUBEXIT_BIRTH_TIMEOUT") or "30s")

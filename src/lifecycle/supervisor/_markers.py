@@ -100,6 +100,10 @@ def parent(path: str) -> str:
     return path.rpartition("/")[0]
 
 
+def name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
 def absolute(path: str) -> str:
     """We go to `/` once the program has started: a relative path must not move along."""
     if path.startswith("/"):

@@ -17,13 +17,13 @@ CHUNK_BYTES = 65536
 class Tee:
     """One of the program's descriptors, copied to where it went before and to a file."""
 
-    def __init__(self, loop: Loop, descriptor: int, path: str) -> None:
+    def __init__(self, loop: Loop, descriptor: int, paths: list[str]) -> None:
         self._loop = loop
         reading, self.writing = posix.pipe2(posix.O_CLOEXEC)
 
         def work() -> int:
             posix.close(self.writing)
-            return copy(reading, descriptor, path)
+            return copy(reading, descriptor, paths)
 
         self.ended = False
         try:
@@ -52,13 +52,14 @@ class Tees:
         self._pipe_timeout = pipe_timeout
         self._tees: list[Tee] = []
 
-    def open(self, paths: dict[int, str | None]) -> dict[int, int]:
+    def open(self, paths: dict[int, tuple[str | None, ...]]) -> dict[int, int]:
         """What the program gets instead of its descriptors."""
         self._tees = []
         redirect: dict[int, int] = {}
-        for descriptor, path in paths.items():
-            if path is not None:
-                tee = Tee(self._loop, descriptor, path)
+        for descriptor, wanted in paths.items():
+            files = [path for path in wanted if path is not None]
+            if files:
+                tee = Tee(self._loop, descriptor, files)
                 self._loop.private.add(tee.writing)
                 self._tees.append(tee)
                 redirect[descriptor] = tee.writing
@@ -93,16 +94,17 @@ class Tees:
         self._loop.cancel(end)
 
 
-def copy(reading: int, descriptor: int, path: str) -> int:
+def copy(reading: int, descriptor: int, paths: list[str]) -> int:
     # Until told to hurry a read may take for ever. The handler makes the pipe answer at once.
     signal.signal(signal.SIGUSR1, lambda number, frame: posix.set_blocking(reading, False))
-    targets = [descriptor]
-    try:
-        _markers.make_folders(_markers.parent(path))
-        flags = posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_CLOEXEC
-        targets.append(posix.open(path, flags, 0o644))
-    except OSError as failure:
-        write_line(f"cannot write {path}: {reason(failure)}; output goes on without a copy")
+    targets = {descriptor: ""}
+    for path in paths:
+        try:
+            _markers.make_folders(_markers.parent(path))
+            flags = posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_CLOEXEC
+            targets[posix.open(path, flags, 0o644)] = path
+        except OSError as failure:
+            write_line(f"cannot write {path}: {reason(failure)}; output goes on without a copy")
     while True:
         try:
             chunk = posix.read(reading, CHUNK_BYTES)
@@ -115,6 +117,6 @@ def copy(reading: int, descriptor: int, path: str) -> int:
                 _markers.write_all(target, chunk)
             except OSError as failure:
                 # The other copy goes on. With none left we still read, so that the program is not blocked.
-                targets.remove(target)
-                if target != descriptor:
+                path = targets.pop(target)
+                if path:
                     write_line(f"cannot write {path}: {reason(failure)}; the copy ends here")

@@ -169,8 +169,10 @@ def look_at(base: str, name: str) -> Neighbour:
         flock(gate, LOCK_SH)
         alive = is_locked(f"{folder}/lock")
         if alive is None:
-            return _without_lock(folder)
+            return _of_another_kind(folder, alive=False)
         status = _read_status(folder)
+        if status is None:
+            return _of_another_kind(folder, alive=alive)
         # Where one of us has no /proc, nobody can tell: then it counts.
         if status and status.get("boot") and boot() and status.get("boot") != boot():
             status = None
@@ -179,12 +181,14 @@ def look_at(base: str, name: str) -> Neighbour:
         posix.close(gate)
 
 
-def _without_lock(folder: str) -> Neighbour:
-    """Not started, or one of another kind, which leaves nothing but its exit status."""
+def _of_another_kind(folder: str, *, alive: bool) -> Neighbour:
+    """Not started, or one that keeps no status: Argo's wrapper leaves its exit status, and newer ones lock as we do."""
     code = (_markers.read(f"{folder}/exitcode") or b"").strip()
-    if code.isdigit():
+    if not alive and code.isdigit():
         return Neighbour({"phase": ENDED, "exit_status": int(code)}, alive=False)
-    return Neighbour(None, alive=False)
+    if _markers.is_there(f"{folder}/ready"):
+        return Neighbour({"phase": RUNNING, "ready": True}, alive=alive)
+    return Neighbour(None, alive=alive)
 
 
 def _try(lock: int, kind: int) -> bool:

@@ -1,5 +1,6 @@
 """Whether state is kept, and where: only a pod whose containers share the volume has a use for it."""
 
+from . import _markers
 from ._errors import StateError, Voice
 from ._loop import Loop
 from ._settings import Settings
@@ -28,9 +29,9 @@ def claim(settings: Settings, base: str, voice: Voice, loop: Loop) -> State | No
     try:
         state.claim(
             after=[
-                wanted.target
+                _markers.name(wanted.target)
                 for wanted in settings.after
-                if wanted.kind == "name" and wanted.state in ("started", "ready")
+                if wanted.kind in ("name", "tombstone") and wanted.state in ("started", "ready")
             ]
         )
     except StateError as failure:

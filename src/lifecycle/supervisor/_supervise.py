@@ -7,7 +7,7 @@ from . import _markers
 from ._attempts import Attempts
 from ._child import Launch
 from ._dialect import Dialect
-from ._errors import NORMAL, QUIET, VERBOSE, Voice
+from ._errors import NORMAL, QUIET, VERBOSE, Voice, reason
 from ._leaving import Leaving
 from ._loop import Loop
 from ._native import adopt_orphans, die_with_parent
@@ -111,6 +111,7 @@ class Supervision:
         """
         self._take_over()
         self.published.state = claim(self.settings, self.base, self.voice, self.loop)
+        self._tell_followers()
         leaving = Leaving(self)
         leaving.remove_old_markers()
         self.watches.begin()
@@ -125,6 +126,12 @@ class Supervision:
             self.voice.warn("neither PID 1 nor allowed to adopt orphans: some may be left behind")
         if self.settings.parent_death_signal is not None:
             die_with_parent(self.settings.parent_death_signal)
+
+    def _tell_followers(self) -> None:
+        try:
+            self.dialect.claimed(self)
+        except OSError as failure:
+            self.voice.warn(f"cannot write {failure.filename}: {reason(failure)}")
 
     # Before the program
 

@@ -5,7 +5,7 @@ followers, because its lock is free (`POST_FILE` lies in a folder that all can r
 kills; a signal while waiting is heard; files are renamed into place; a program ended by a signal has 128 + N.
 """
 
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 from time import gmtime, strftime, time
 
 from . import _json, _markers, _specs
@@ -17,6 +17,7 @@ from ._statuses import CANCELLED, SKIPPED, TIMED_OUT, UNAVAILABLE
 from ._system import TYPE_CHECKING, posix
 
 if TYPE_CHECKING:
+    from ._json import JSON
     from ._supervise import Supervision
 
 TEXTS = (
@@ -49,6 +50,8 @@ RUNS = "/tekton/run"
 STEPS = "/tekton/steps"
 TASK_RESULT, INTERNAL_RESULT, STEP_RESULT = 1, 3, 4
 MESSAGE_BYTES = 4096
+# What Tekton writes before a message that is compressed.
+COMPRESSED = b"tknz:"
 
 
 def _name(word: str) -> str:
@@ -59,15 +62,16 @@ def _name(word: str) -> str:
 def subcommand(words: list[str]) -> int | None:
     """What the init containers of a task call: exact words in an exact number, else it is a program.
 
-    `init SRC DST [STEP…]` and `cp SRC DST` copy the entrypoint, `decode-script FILE` writes a script.
+    `init SRC DST [STEP…]` and `cp SRC DST` copy the entrypoint, `step-init [STEP…]` links the steps, `decode-script FILE` writes a script.
     """
     if words[0] in ("init", "cp") and len(words) >= 3:
         status = install(words[2], source=words[1])
         if words[0] == "init":
-            for number, step in enumerate(words[3:]):
-                for link in (str(number), step):
-                    _link(f"{RUNS}/{number}/status", f"{STEPS}/{link}")
+            _link_steps(words[3:])
         return status
+    if words[0] == "step-init":
+        _link_steps(words[1:])
+        return 0
     if words[0] == "decode-script" and len(words) == 2:
         content = _markers.read(words[1], 1 << 24)
         if content is None:
@@ -76,6 +80,13 @@ def subcommand(words: list[str]) -> int | None:
         _markers.write(words[1], a2b_base64(content), mode=posix.stat(words[1]).st_mode & 0o777)
         return 0
     return None
+
+
+def _link_steps(steps: list[str]) -> None:
+    """Each step's folder, under its number and under its name."""
+    for number, step in enumerate(steps):
+        for link in (str(number), step):
+            _link(f"{RUNS}/{number}/status", f"{STEPS}/{link}")
 
 
 def _link(target: str, path: str) -> None:
@@ -96,6 +107,7 @@ class Tekton(Dialect):
 
     def __init__(self, settings: Settings, words: list[str], variables: dict[str, str]) -> None:
         given, arguments = _flags(words)
+        _refuse(given, variables)
         entrypoint = given.get("entrypoint")
         settings.command = (
             [entrypoint] if entrypoint else _platform_command(variables)
@@ -119,8 +131,13 @@ class Tekton(Dialect):
             settings.pause_before = f"{settings.post_file}.beforestepexit"
         self._termination = given.get("termination_path") or TERMINATION
         self._metadata = given.get("step_metadata_dir") or ""
+        self._compressed = "compress_termination_message" in given
+        # With sidecar-logs another container reads the results, from the files.
+        reported = given.get("result_from") != "sidecar-logs"
         self._results = [word for word in given.get("results", "").split(",") if word]
         self._step_results = [word for word in given.get("step_results", "").split(",") if word]
+        if not reported:
+            self._results = self._step_results = []
         self._began = time()
         settings.not_needed = not _when(given.get("when_expressions", ""))
 
@@ -149,18 +166,16 @@ class Tekton(Dialect):
         path = self._termination
         if not (_markers.is_there(path) or _markers.is_folder(_markers.parent(path))):
             return
-        try:
-            before = _json.read((_markers.read(path) or b"[]").decode() or "[]")
-        except ValueError:
-            before = []
-        entries = [*(before if isinstance(before, list) else []), *results]
-        message = _json.write(entries)
+        entries = [*_entries(_markers.read(path) or b""), *results]
+        message = _json.write(entries).encode()
+        if self._compressed:
+            message = COMPRESSED + _pack(message)
         if len(message) > MESSAGE_BYTES:
             write_line(f"{len(message)} bytes of results do not fit into a termination message")
             raise OSError(27, "File too large", path)
         descriptor = posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC, 0o644)
         try:
-            _markers.write_all(descriptor, message.encode())
+            _markers.write_all(descriptor, message)
         finally:
             posix.close(descriptor)
 
@@ -168,6 +183,48 @@ class Tekton(Dialect):
         if status == CANCELLED:
             return 9
         return 1 if status in (SKIPPED, UNAVAILABLE, TIMED_OUT) else status
+
+
+def _refuse(given: dict[str, str], variables: dict[str, str]) -> None:
+    """What would be a false promise if it were only ignored."""
+    if "enable_spire" in given:
+        raise UsageError(
+            "-enable_spire: results are not signed here, and Tekton would not believe them: "
+            "use its own entrypoint for this step, or turn enforce-nonfalsifiability off"
+        )
+    if variables.get("TEKTON_HERMETIC") == "1":
+        raise UsageError(
+            "TEKTON_HERMETIC=1: the network is not taken away here: use Tekton's own entrypoint for this step, "
+            "or a NetworkPolicy and no such annotation"
+        )
+
+
+def _entries(message: bytes) -> "list[JSON]":
+    """What an earlier writer left, compressed or not."""
+    try:
+        if message.startswith(COMPRESSED):
+            message = _unpack(message[len(COMPRESSED) :])
+        found = _json.read(message.decode() or "[]")
+    except ValueError:
+        return []
+    return found if isinstance(found, list) else []
+
+
+def _pack(message: bytes) -> bytes:
+    """Deflate without a header, base64 without padding."""
+    import zlib
+
+    packer = zlib.compressobj(9, wbits=-15)
+    return b2a_base64(packer.compress(message) + packer.flush(), newline=False).rstrip(b"=")
+
+
+def _unpack(text: bytes) -> bytes:
+    import zlib
+
+    try:
+        return zlib.decompressobj(-15).decompress(a2b_base64(text + b"=="), 1 << 20)
+    except zlib.error as failure:
+        raise ValueError(str(failure)) from None
 
 
 def _flags(words: list[str]) -> "tuple[dict[str, str], list[str]]":
@@ -220,7 +277,10 @@ def _when(expressions: str) -> bool:
         raise UsageError(f"-when_expressions is no JSON: {failure}") from None
     for condition in conditions if isinstance(conditions, list) else []:
         if not isinstance(condition, dict) or condition.get("cel"):
-            raise UsageError("-when_expressions: only `in` and `notin` are understood here")
+            raise UsageError(
+                "-when_expressions: only `in` and `notin` are understood here, not CEL: "
+                "write the condition with them, or use Tekton's own entrypoint for this step"
+            )
         values = condition.get("values")
         inside = isinstance(values, list) and condition.get("input") in values
         if inside != (condition.get("operator") == "in"):
