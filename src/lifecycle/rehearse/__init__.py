@@ -5,6 +5,7 @@ from lifecycle.rehearse._events import STOPS, Event, Journal, Kind
 from lifecycle.rehearse._html import to_html
 from lifecycle.rehearse._knobs import Knobs
 from lifecycle.rehearse._kubelet import PodWorker
+from lifecycle.rehearse._live import live
 from lifecycle.rehearse._play import play, pod_ip
 from lifecycle.rehearse._recipe import LocalOptions
 from lifecycle.rehearse._result import (
@@ -60,6 +61,7 @@ __all__ = [
     "Severity",
     "Share",
     "Way",
+    "live",
     "play",
     "pod_ip",
     "to_html",

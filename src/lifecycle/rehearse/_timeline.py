@@ -81,7 +81,7 @@ def line(event: Event, *, several_pods: bool = False) -> str:
     who = event.container
     if several_pods or not who:
         who = "/".join(part for part in (event.pod, event.container) if part)
-    return f"{event.at:8.2f} s  {who or 'rehearsal':<20} {sentence(event)}"
+    return f"{event.at:8.2f} s  {printable(who) or 'rehearsal':<20} {sentence(event)}"
 
 
 def printable(text: str) -> str:
