@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import anyio
-from anyio.abc import TaskGroup
+from anyio.abc import ByteStream, TaskGroup
 
 from lifecycle.kube import Container, HttpGet, Pod
 from lifecycle.rehearse import (
@@ -166,6 +166,9 @@ class FakeMachine:
             raise NoAnswerError("connection refused")
         return HttpResult(status=act.result, warning=act.error)
 
+    async def dial(self, host: str, port: int) -> ByteStream:
+        raise ConnectionRefusedError
+
     async def connect(self, host: str | None, port: int) -> None:
         if next_act(self.acts, str(port)).result is None:
             raise NoAnswerError("connection refused")
@@ -189,6 +192,9 @@ class Play:
     def times(self, kind: Kind, container: str = "app", detail: str = "") -> list[float]:
         """To the millisecond."""
         return [round(event.at, 3) for event in self.events(kind, container, detail)]
+
+    def phase(self) -> str:
+        return self.worker.phase.value
 
     def warnings(self, container: str = "app") -> list[str]:
         return [str(event.data["reason"]) for event in self.events(Kind.WARNING, container)]

@@ -10,7 +10,7 @@ See https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/ and pkg/ku
 from typing import Final
 
 import anyio
-from anyio.abc import TaskGroup
+from anyio.abc import ByteStream, TaskGroup
 
 from lifecycle.kube import Pod, Role
 from lifecycle.rehearse._back_off import BackOff
@@ -95,6 +95,14 @@ class PodWorker:
     @property
     def address(self) -> str:
         return self._cell.network.address
+
+    async def dial(self, port: int) -> ByteStream:
+        """A connection to the pod, as its clients have them.
+
+        Raises:
+            OSError: As the system says.
+        """
+        return await self._cell.network.dial(self.address, port)
 
     def statuses(self) -> dict[str, ContainerStatus]:
         return self._board.statuses()

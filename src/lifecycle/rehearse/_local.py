@@ -4,8 +4,9 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from errno import ECONNREFUSED
 from pathlib import Path
 from typing import Final
 
@@ -39,12 +40,21 @@ EXEC_OUTPUT: Final = 10 * 1024
 class LocalProcess:
     """A container's first process."""
 
-    def __init__(self, runtime: "LocalRuntime", name: str, pid: int, recipe: Recipe) -> None:
+    def __init__(
+        self,
+        runtime: "LocalRuntime",
+        name: str,
+        pid: int,
+        recipe: Recipe,
+        put: Callable[[str], str],
+    ) -> None:
+        """`put` names the places where the paths of a command are."""
         self.name = name
         self.pid = pid
         self.started_at = runtime.clock.now()
         self._runtime = runtime
         self._recipe = recipe
+        self._put = put
         self._gone = anyio.Event()
         self._exit: Exit | None = None
 
@@ -77,7 +87,7 @@ class LocalProcess:
     async def run(self, command: Sequence[str]) -> ExecResult:
         reading, writing = os.pipe()
         name = self._runtime.link.name()
-        argv = [self._runtime.put(word) for word in command]
+        argv = [self._put(word) for word in command]
         try:
             try:
                 await self._runtime.link.ask(
@@ -128,7 +138,6 @@ class LocalRuntime:
         self._base = base
         self._journal = journal
         self._tasks = tasks
-        self.put = substitution({})
 
     async def begin(self) -> None:
         """
@@ -157,12 +166,6 @@ class LocalRuntime:
             raise RehearsalError(
                 f"no namespaces on this machine: {self.why_not}. Run it as root, or without --isolation namespaces"
             )
-        places = {
-            mount.path: str(self._volume(mount.volume, mount.sub_path))
-            for container in self.site.pod.everyone()
-            for mount in container.mounts
-        }
-        self.put = substitution(places)
         self.note(
             f"no namespaces here ({self.why_not}): that PID 1 has no default actions is played, and paths of volumes are "
             "replaced by others in commands and variables"
@@ -194,6 +197,7 @@ class LocalRuntime:
         for source, _, _ in recipe.mounts:
             if not (self._base / source).exists():
                 (self._base / source).mkdir(parents=True)
+        places: dict[str, str] = {}
         if not self.isolated:
             places = {path: str(self._base / source) for source, path, _ in mounts}
             recipe = substituted(recipe, places)
@@ -224,7 +228,7 @@ class LocalRuntime:
             raise CannotStartError("the node's agent was killed") from None
         finally:
             os.close(writing)
-        process = LocalProcess(self, name, answer["pid"], recipe)
+        process = LocalProcess(self, name, answer["pid"], recipe, substitution(places))
         output = Output(reading, lambda line: self._tell(container.name, line))
         self._tasks.start_soon(self._follow, container, process, output, term)
         return process
@@ -321,7 +325,11 @@ class LocalNetwork:
         """
         if not self._own or host != self.address:
             return await anyio.connect_tcp(host, port)
-        with socket.socket(fileno=await self._runtime.link.ask_for_socket()) as made:
+        try:
+            descriptor = await self._runtime.link.ask_for_socket()
+        except AgentGoneError:
+            raise ConnectionRefusedError(ECONNREFUSED, os.strerror(ECONNREFUSED)) from None
+        with socket.socket(fileno=descriptor) as made:
             made.setblocking(False)  # noqa: FBT003 - its signature
             with suppress(BlockingIOError):
                 made.connect((host, port))

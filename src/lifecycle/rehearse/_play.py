@@ -38,20 +38,33 @@ async def play(
         address=pod_ip(number),
         options=options or LocalOptions(),
     )
-    async with running(site, clock, journal) as (runtime, network):
-        worker = PodWorker(
-            pod,
-            name=name,
-            runtime=runtime,
-            network=network,
-            clock=clock,
-            journal=journal,
-            knobs=knobs,
-        )
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(worker.run)
-            yield worker
-            tasks.cancel_scope.cancel()
+    try:
+        async with running(site, clock, journal) as (runtime, network):
+            worker = PodWorker(
+                pod,
+                name=name,
+                runtime=runtime,
+                network=network,
+                clock=clock,
+                journal=journal,
+                knobs=knobs,
+            )
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(worker.run)
+                yield worker
+                tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        # Whoever writes the block knows nothing of the task groups around it.
+        if (error := _only(group)) is None:
+            raise
+        raise error from error.__cause__
+
+
+def _only(error: BaseException) -> BaseException | None:
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    inside: list[BaseException] = list(error.exceptions)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - of what, no type says
+    return _only(inside[0]) if len(inside) == 1 else None
 
 
 def pod_ip(number: int) -> str:

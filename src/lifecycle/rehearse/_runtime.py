@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from anyio.abc import ByteStream
+
 from lifecycle.kube import Container, HttpGet
 
 
@@ -93,6 +95,14 @@ class Network(Protocol):
     @property
     def address(self) -> str:
         """The pod's IP."""
+        ...
+
+    async def dial(self, host: str, port: int) -> ByteStream:
+        """A connection that stays open. Of a pod with a network of its own, nobody else may make one.
+
+        Raises:
+            OSError: As the system says.
+        """
         ...
 
     async def hook(self, get: HttpGet, container: Container) -> HttpResult:
