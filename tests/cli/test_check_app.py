@@ -65,3 +65,13 @@ def test_an_application_that_cannot_be_imported_is_unusable_input(folder: Path) 
     assert result.exit_code == 2
     assert "shop could not be imported" in result.stderr
     assert "OSError: no database" in result.stderr
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_examples_agree_with_their_manifests() -> None:
+    folder = ROOT / "examples" / "random_generator"
+    command = ["check", str(folder / "pod.yaml"), "--app", "app:app", "--app-dir", str(folder)]
+    result = CliRunner().invoke(_click.commands, command)
+    assert (result.exit_code, result.stdout) == (0, "")

@@ -192,3 +192,12 @@ def test_the_variables_are_those_of_its_container() -> None:
         environment_for(found, AppFacts(target="x:app"))
     with pytest.raises(SettingsError, match="no container is called 'nginx': there are proxy"):
         environment_for(found, AppFacts(target="x:app", container="nginx"))
+
+
+def test_an_application_that_serves_on_after_sigterm_needs_no_pause_in_the_manifest() -> None:
+    words: dict[str, Any] = {"ports": [{"containerPort": 8000}], "lifecycle": {}}
+    found = manifest(**words)
+    assert [one.rule.id for one in check(found, select=["LC204"])] == ["LC204"]
+    assert check(found, app=WEB, select=["LC204"]) == []
+    at_once = check(found, app=app(shutdown_delay=0), select=["LC204"])
+    assert [one.rule.id for one in at_once] == ["LC204"]

@@ -109,3 +109,22 @@ def test_a_deadline_of_the_pod_counts_too() -> None:
     pod = {"activeDeadlineSeconds": 20, "containers": [{"name": "a"}]}
     assert ids(document("Pod", pod)) == ["LC405"]
     assert ids(document("Pod", {**pod, "terminationGracePeriodSeconds": 19})) == []
+
+
+@pytest.mark.parametrize(
+    ("others", "found"),
+    [
+        ([], ["LC204"]),
+        ([service(ports=[{"port": 80, "targetPort": "http"}])], ["LC204"]),
+        ([service(ports=[{"port": 8000}])], ["LC204"]),
+        ([service()], ["LC204"]),
+        ([service(ports=[{"port": 9000}])], []),
+        ([service(selector={"app": "other"})], []),
+    ],
+    ids=["alone", "name", "number", "any", "other port", "other pods"],
+)
+def test_a_pause_is_missed_where_a_service_sends_to_or_none_is_known(
+    others: list[dict[str, Any]], found: list[str]
+) -> None:
+    text = yaml.safe_dump_all([deployment({}, READY), *others])
+    assert [one.rule.id for one in check(read_manifest(text), select=["LC204"])] == found

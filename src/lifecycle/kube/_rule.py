@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lifecycle.kube._app import AppFacts
-from lifecycle.kube._model import Manifest, Pod, Where, Workload
+from lifecycle.kube._model import Manifest, Pod, Service, Where, Workload
 
 
 class Severity(StrEnum):
@@ -27,6 +27,11 @@ class Subject:
     @property
     def pod(self) -> Pod:
         return self.workload.pod
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """Those that send to these pods, as far as they stand in the same input."""
+        return tuple(one for one in self.manifest.services if one.selects(self.workload))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from lifecycle.kube._app_seen import seen_in
 from lifecycle.kube._commands import environment_of, name_of, seconds, slept, whole_command
-from lifecycle.kube._model import Container, Exec, Role, Sleep, Where
+from lifecycle.kube._model import Container, Exec, Port, Role, Sleep, Where
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
 
 TERMINATION = "https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination"
@@ -116,19 +117,30 @@ OURS = re.compile(r"LIFECYCLE_(?!SHUTDOWN_DELAY)[A-Z_]+")
 def _no_pause(subject: Subject) -> Iterator[Found]:
     if subject.workload.kind in JOBS:
         return
+    waiting = [seen.container for seen in seen_in(subject) if seen.settings.budget.delay]
     for container in subject.pod.containers:
-        serving = [
-            port
-            for port in container.ports
-            if port.protocol == "TCP" and not ASIDE.search(port.name or "")
-        ]
+        serving = [port for port in container.ports if _is_served(port, container, subject)]
         if not serving or container.pre_stop is not None or _waits_by_itself(container):
+            continue
+        if container in waiting:
             continue
         yield Found(
             container.place.at("ports"),
             f"{container.name!r} serves port {serving[0].number}, has no preStop hook and no delay that the manifest"
             " shows: it gets SIGTERM while routers still send, and what arrives after it closes is refused",
         )
+
+
+def _is_served(port: Port, container: Container, subject: Subject) -> bool:
+    """Whether others send requests to it: through a Service, where the input has any, or by its name."""
+    if port.protocol != "TCP" or ASIDE.search(port.name or ""):
+        return False
+    if not subject.manifest.services:
+        return True
+    return any(
+        not service.ports or port.number in {container.port(one) for one in service.ports}
+        for service in subject.services
+    )
 
 
 def _waits_by_itself(container: Container) -> bool:
@@ -212,8 +224,9 @@ RULES = (
         id="LC204",
         severity=Severity.WARNING,
         title="No pause between the end of the routes and the end of the listener",
-        sees="A container with a port for requests, without a preStop hook and without `LIFECYCLE_SHUTDOWN_DELAY`. Job,"
-        " CronJob and DaemonSet are left out, and so are programs that are known to wait by themselves.",
+        sees="A container with a port for requests, without a preStop hook and without `LIFECYCLE_SHUTDOWN_DELAY`. If there"
+        " are Services in the same input, only the ports that they send to count. Job, CronJob and DaemonSet are left out,"
+        " and so are programs that are known to wait by themselves.",
         why="When a pod is deleted its address leaves the endpoints at the same time as SIGTERM is sent, not before it."
         " Every node and every load balancer learns of it some tenths of a second to several seconds later, and sends"
         " new connections until then. A server that closes at once on SIGTERM refuses them, in every rollout.",

@@ -14,6 +14,8 @@ from lifecycle.kube._commands import (
 from lifecycle.kube._model import Container, Place
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
 
+LEAST: Final = 2
+"""Seconds between SIGTERM and SIGKILL, however short the grace period is: the kubelet's own minimum."""
 JOBS: Final = frozenset({"Job", "CronJob"})
 EXECS_THE_LAST: Final = frozenset({"bash", "zsh", "ksh"})
 """Shells that replace themselves by the last command of -c, if that is a simple one. dash, Debian's sh, does not."""
@@ -50,7 +52,7 @@ def _shell_as_init(subject: Subject) -> Iterator[Found]:
             yield Found(
                 container.place.at("command"),
                 f"process 1 of {container.name!r} is {name_of(command[0])}, which does not pass SIGTERM on: the program"
-                f" below it learns nothing, and is killed after {subject.pod.grace_period:g} s",
+                f" below it learns nothing, and is killed after {max(subject.pod.grace_period, LEAST):g} s",
                 f"write `exec {shown}` as the last command of the script"
                 if len(script) < LONG
                 else "",
@@ -181,7 +183,7 @@ def _unhandled(subject: Subject) -> Iterator[Found]:
             yield Found(
                 container.place.at("command"),
                 f"process 1 of {container.name!r} is {program}, which has no handler for SIGTERM: as process 1 it is not"
-                f" ended by it, and is killed after {subject.pod.grace_period:g} s",
+                f" ended by it, and is killed after {max(subject.pod.grace_period, LEAST):g} s",
             )
 
 

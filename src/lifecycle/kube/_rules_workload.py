@@ -40,12 +40,6 @@ def _recreated(subject: Subject) -> Iterator[Found]:
         )
 
 
-def _services(subject: Subject) -> Iterator[Service]:
-    for service in subject.manifest.services:
-        if service.selects(subject.workload):
-            yield service
-
-
 def _ready_at_once(subject: Subject) -> Iterator[Found]:
     workload = subject.workload
     if workload.kind not in {"Deployment", "StatefulSet"} or workload.strategy.kind == "Recreate":
@@ -53,7 +47,7 @@ def _ready_at_once(subject: Subject) -> Iterator[Found]:
     if workload.min_ready_seconds or not workload.replicas:
         return
     probed = any(one.readiness or one.startup for one in workload.pod.everyone())
-    for service in () if probed else [*_services(subject)][:1]:
+    for service in () if probed else subject.services[:1]:
         yield Found(
             workload.place.at("template", "spec"),
             f"no container of {workload.title} has a readiness probe: Service/{service.name} sends requests as soon as the"
@@ -112,7 +106,7 @@ def _stoppable_over_http(container: Container) -> bool:
 
 
 def _strangers_look_like_the_node(subject: Subject) -> Iterator[Found]:
-    for service in _services(subject):
+    for service in subject.services:
         if service.kind not in OUTSIDE or service.external_traffic_policy == "Local":
             continue
         for container in subject.pod.containers:
