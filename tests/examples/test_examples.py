@@ -216,3 +216,14 @@ def test_the_phases_go_by() -> None:
         "stopping -> stopped (shut down)",
     ]
     assert 0.9 < seen[2][0] - seen[1][0] < 2
+
+
+def test_faults_are_found_in_a_manifest() -> None:
+    with example("14_check") as program:
+        assert program.end() == 0
+    found = [line.split(":", 3)[0:3] for line in program.lines if line.startswith("pod.yaml")]
+    assert [(place[1], place[2].split()[1]) for place in found] == [
+        ("11", "LC201"),
+        ("15", "LC701"),
+        ("17", "LC101"),
+    ]

@@ -22,11 +22,13 @@ def script_of(command: tuple[str, ...]) -> str | None:
     """What a shell is given to run with -c; None if this is no shell."""
     if not command or name_of(command[0]) not in SHELLS:
         return None
+    value = False
     for index, word in enumerate(command[1:], 1):
-        if not word.startswith("-"):
+        if not value and not word.startswith(("-", "+")):
             return None
-        if not word.startswith("--") and "c" in word:
+        if not value and not word.startswith("--") and "c" in word:
             return next((rest for rest in command[index + 1 :] if not rest.startswith("-")), None)
+        value = not value and word.endswith("o")  # -o pipefail
     return None
 
 
@@ -37,9 +39,19 @@ def words(script: str) -> list[str]:
     lexer.whitespace_split = True
     lexer.commenters = ""
     try:
-        return [*lexer]
+        found = [*lexer]
     except ValueError:
         return []
+    # Operators that stand together come as one word: `);`.
+    return [
+        part
+        for word in found
+        for part in (_OPERATORS.findall(word) if word and not {*word} - _PUNCTUATION else [word])
+    ]
+
+
+_PUNCTUATION: Final = frozenset("();<>|&\n")
+_OPERATORS = re.compile(r"&&|\|\||\|&|;;|&>>?|>>|>&|<&|<<|[();<>|&\n]")
 
 
 def simple_commands(command: tuple[str, ...]) -> Iterator[list[str]]:

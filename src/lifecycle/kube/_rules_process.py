@@ -48,7 +48,7 @@ def _shell_as_init(subject: Subject) -> Iterator[Found]:
         if command and _keeps_the_signal(command):
             script = (script_of(command) or "").strip()
             last = [*simple_commands(command)][-1]
-            shown = " ".join(last)[:60]
+            shown = " ".join(last)
             yield Found(
                 container.place.at("command"),
                 f"process 1 of {container.name!r} is {name_of(command[0])}, which does not pass SIGTERM on: the program"
