@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import click
 
-from lifecycle.cli import _check, _manifest, _serve, _stop, _trigger
+from lifecycle.cli import _check, _manifest, _rehearse, _serve, _stop, _trigger
 
 LAZY: dict[str, Callable[[], click.Command]] = {
     "check": _check.command,
     "manifest": _manifest.command,
+    "rehearse": _rehearse.command,
     "serve": _serve.command,
 }
 """Commands that import what they are about when they are asked for: a server, a reader of manifests."""

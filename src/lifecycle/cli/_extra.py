@@ -22,7 +22,7 @@ def kube_extra() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in {"yaml", "rich"}:
+        if (error.name or "").partition(".")[0] not in {"h11", "rich", "websockets", "yaml"}:
             raise
         raise Unusable(
             f"this command needs {error.name}, which is not installed: pip install 'managed-lifecycle[kube]'"

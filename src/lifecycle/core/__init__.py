@@ -2,6 +2,8 @@
 
 from lifecycle.core._budget import (
     HOOKS_RESERVE,
+    MARGIN_LEAST,
+    MARGIN_SHARE,
     Budget,
     Turns,
     divide,
@@ -97,6 +99,8 @@ __all__ = [
     "IllegalMoveError",
     "Kind",
     "LifecycleError",
+    "MARGIN_LEAST",
+    "MARGIN_SHARE",
     "ManifestError",
     "Network",
     "NotRunningError",

@@ -1,13 +1,19 @@
 """Plays the kubelet to real local processes, and says what came of it."""
 
+from lifecycle.rehearse._advice import Advice, advise
+from lifecycle.rehearse._baseline import read_baseline, worse
 from lifecycle.rehearse._clock import PodClock
 from lifecycle.rehearse._events import STOPS, Event, Journal, Kind
 from lifecycle.rehearse._html import to_html
 from lifecycle.rehearse._knobs import Knobs
 from lifecycle.rehearse._kubelet import PodWorker
 from lifecycle.rehearse._live import live
+from lifecycle.rehearse._load import Load, Traffic
+from lifecycle.rehearse._machine import LocalMachine
+from lifecycle.rehearse._options import Options
 from lifecycle.rehearse._play import play, pod_ip
 from lifecycle.rehearse._recipe import LocalOptions
+from lifecycle.rehearse._rehearse import Watch, rehearse
 from lifecycle.rehearse._result import (
     Fate,
     Finding,
@@ -30,9 +36,14 @@ from lifecycle.rehearse._runtime import (
     Process,
     Runtime,
 )
+from lifecycle.rehearse._scenarios import SCENARIOS, Scenario
+from lifecycle.rehearse._schema import schema
+from lifecycle.rehearse._stage import Machine, Stage
 from lifecycle.rehearse._state import ContainerStatus, PodPhase
+from lifecycle.rehearse._timeline import line, side_by_side, summary, timeline
 
 __all__ = [
+    "Advice",
     "CannotStartError",
     "ContainerStatus",
     "Event",
@@ -44,9 +55,13 @@ __all__ = [
     "Journal",
     "Kind",
     "Knobs",
+    "Load",
+    "LocalMachine",
     "LocalOptions",
+    "Machine",
     "Network",
     "NoAnswerError",
+    "Options",
     "Outcome",
     "PodClock",
     "PodPhase",
@@ -56,13 +71,27 @@ __all__ = [
     "Purse",
     "Result",
     "Runtime",
+    "SCENARIOS",
     "STOPS",
     "Sample",
+    "Scenario",
     "Severity",
     "Share",
+    "Stage",
+    "Traffic",
+    "Watch",
     "Way",
+    "advise",
+    "line",
     "live",
     "play",
     "pod_ip",
+    "read_baseline",
+    "rehearse",
+    "schema",
+    "side_by_side",
+    "summary",
+    "timeline",
     "to_html",
+    "worse",
 ]

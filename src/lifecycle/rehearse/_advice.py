@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lifecycle.core import HOOKS_RESERVE, divide
+from lifecycle.core import HOOKS_RESERVE, MARGIN_LEAST, MARGIN_SHARE
 from lifecycle.rehearse._events import STOPS
 from lifecycle.rehearse._purse import AFTER_SIGNAL, PHASES, PRE_STOP
 from lifecycle.rehearse._result import Result, Way, percentile
@@ -75,10 +75,7 @@ def advise(results: Sequence[Result]) -> Advice:
 
 def _grace(needed: float) -> int:
     """The smallest whole number that leaves its margin."""
-    grace = math.ceil(needed) + 1
-    while grace - divide(grace=grace, delay=0, drain=0).margin < needed:
-        grace += 1
-    return grace
+    return math.ceil(max(needed + MARGIN_LEAST, needed / (1 - MARGIN_SHARE)))
 
 
 def _p99(results: Sequence[Result], who: str) -> float | None:

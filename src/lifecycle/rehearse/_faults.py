@@ -18,6 +18,7 @@ from lifecycle.rehearse._runtime import (
 )
 
 KILLED = 137
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - it is replaced
 
 
 @dataclass(slots=True)
@@ -45,18 +46,33 @@ class Faults:
 
 
 class FaultyRuntime:
-    """A runtime that does as it is told, but for the faults."""
+    """A runtime that does as it is told, but for the faults. With an `address`, commands listen there alone."""
 
-    def __init__(self, runtime: Runtime, clock: PodClock, faults: Faults) -> None:
+    def __init__(
+        self, runtime: Runtime, clock: PodClock, faults: Faults, *, address: str = ""
+    ) -> None:
         self._runtime = runtime
+        self._address = address
         self._clock = clock
         self._faults = faults
 
     async def start(self, container: Container, instance: int) -> Process:
-        process = await self._runtime.start(container, instance)
+        process = await self._runtime.start(self._bound(container), instance)
         faulty = FaultyProcess(process, container, self._clock, self._faults)
         self._faults.processes[container.name] = faulty
         return faulty
+
+    def _bound(self, container: Container) -> Container:
+        """Replicas share this machine's ports: each listens on its own address in place of all."""
+        if not self._address:
+            return container
+        return replace(
+            container,
+            command=tuple(
+                word.replace(EVERYWHERE, self._address) for word in container.command or ()
+            ),
+            args=tuple(word.replace(EVERYWHERE, self._address) for word in container.args or ()),
+        )
 
 
 class FaultyProcess:

@@ -17,6 +17,8 @@ LITTLE: Final = 0.1
 """Share of the grace period that ought to be left: a production machine is slower than this one."""
 FLOOR: Final = 2.0
 """Seconds that a container has after its stop signal, however little of its grace period is left."""
+TELLING: Final = frozenset({Kind.EXITED, Kind.WARNING})
+"""Kinds that may say why a container does not get ready."""
 NOT_FOUND: Final = frozenset({"400", "401", "403", "404", "405"})
 
 
@@ -213,9 +215,11 @@ def _never_ready(story: Story) -> Iterator[Found]:
     before = itertools.takewhile(lambda event: event.kind not in STOPS, story.events)
     for event in reversed([*before]):
         failed = event.kind is Kind.PROBE and event.data.get("ok") is False
-        if failed or (event.kind in {Kind.WAITING, Kind.EXITED} and event.container):
+        if failed or _tells(event):
             seconds = story.options.start_within
-            told = event.data.get("message") or event.data.get("reason") or event.detail
+            told = event.data.get("message") or event.detail or event.data.get("reason")
+            if event.kind is Kind.EXITED:
+                told = f"exit status {event.data.get('exit_code')}"
             probe = f"{event.data['probe']} probe: " if failed else ""
             yield _at(
                 event,
@@ -224,6 +228,11 @@ def _never_ready(story: Story) -> Iterator[Found]:
             )
             return
     yield Found(what="it did not become ready, and nothing was seen that says why")
+
+
+def _tells(event: Event) -> bool:
+    """A probe says the same itself."""
+    return event.kind in TELLING and event.data.get("reason") != "Unhealthy"
 
 
 def _probe_place(story: Story, event: Event) -> Where | None:

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import anyio
 
-from lifecycle.core import LifecycleError
+from lifecycle.core import RehearsalError
 from lifecycle.rehearse._connection import (
     SERVER_ERROR,
     Connection,
@@ -20,7 +20,7 @@ ALIVE_EVERY: Final = 1.0
 """Seconds between two pings: a connection on which nothing is sent learns of nothing."""
 
 
-class WebSocketsMissingError(LifecycleError):
+class WebSocketsMissingError(RehearsalError):
     """WebSockets were asked for, and the package that speaks them is not there."""
 
     def __init__(self) -> None:

@@ -49,7 +49,7 @@ def with_commands(workload: Workload, run: Mapping[str, str]) -> Workload:
         RehearsalError: A container is unknown, or has no command.
     """
     pod = workload.pod
-    commands = {_named(pod, name): shlex.split(text) for name, text in run.items()}
+    commands = {_named(pod, name): _words(text) for name, text in run.items()}
     return replace(
         workload,
         pod=replace(
@@ -58,6 +58,13 @@ def with_commands(workload: Workload, run: Mapping[str, str]) -> Workload:
             containers=tuple(_with_command(one, commands.get(one.name)) for one in pod.containers),
         ),
     )
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise RehearsalError(f"--run {text}: {error}: write it as for a shell") from None
 
 
 def _named(pod: Pod, name: str) -> str:

@@ -16,6 +16,8 @@ PHASES: Final = {
 PRE_STOP: Final = "preStop hook"
 AFTER_SIGNAL: Final = "after {signal}"
 WAITING: Final = "waiting for the containers before it"
+AT_ONCE: Final = 0.1
+"""Seconds within which the signal follows the hook, where nobody waits for anybody."""
 SHORTEST: Final = 0.001
 """Seconds: nothing below it is seen."""
 
@@ -58,6 +60,8 @@ def _rest(stop: Stop, end: float) -> Iterator[tuple[str, float, float]]:
     hook = min(
         stop.pre_stop_ended or (signal if stop.pre_stop_began is not None else stop.began), signal
     )
+    if signal - hook < AT_ONCE:
+        hook = signal
     yield PRE_STOP, stop.began, hook
     yield WAITING, hook, signal
     yield AFTER_SIGNAL.format(signal=stop.signal_name), signal, end

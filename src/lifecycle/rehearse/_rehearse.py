@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
+from lifecycle.core import RehearsalError
 from lifecycle.kube import Workload
 from lifecycle.rehearse._options import Options
 from lifecycle.rehearse._result import Result
@@ -22,6 +23,19 @@ async def rehearse(
         RehearsalError: It cannot be played as it was asked for.
     """
     stage = Stage(workload, options, machine)
+    refused: BaseException | None = None
     with watch(stage) if watch else nullcontext():
-        await stage.play()
+        try:
+            await stage.play()
+        except* RehearsalError as group:
+            # One is what there is to say, and not that task groups are within task groups.
+            refused = _first(group)
+    if refused is not None:
+        raise refused
     return judge(stage)
+
+
+def _first(error: "BaseException | BaseExceptionGroup[BaseException]") -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -23,8 +23,8 @@ from lifecycle.rehearse._runtime import Network, Runtime
 from lifecycle.rehearse._scenarios import SCENARIOS
 from lifecycle.rehearse._service import Backend, Service
 
-MOST_EXITS: Final = 3
-"""A container that has exited so often before it was ready does not get ready by waiting."""
+MOST_RESTARTS: Final = 2
+"""What was started again so often before it was ready does not get ready by waiting."""
 
 
 class Machine(Protocol):
@@ -47,14 +47,14 @@ class Replica:
     """Made by the rollout."""
     leaving: bool = False
     ready_since: float | None = None
-    exits: int = 0
+    restarts: int = 0
     worker: PodWorker = field(init=False)
     address: str = ""
     ended: anyio.Event = field(default_factory=anyio.Event)
 
     @property
     def hopeless(self) -> bool:
-        return self.ended.is_set() or self.exits >= MOST_EXITS
+        return self.ended.is_set() or self.restarts >= MOST_RESTARTS
 
 
 class Stage:
@@ -112,6 +112,10 @@ class Stage:
     async def _play(self) -> None:
         if self.scenario.begin is not None:
             self.tasks.start_soon(self.scenario.begin, self)
+        if self.rolls:
+            self._say(
+                "replicas share this machine's ports: 0.0.0.0 in commands is each one's own address"
+            )
         for _ in range(
             Rollout.of(self.workload, self.options.replicas).replicas if self.rolls else 1
         ):
@@ -270,7 +274,12 @@ class Stage:
             replica.worker = PodWorker(
                 self.workload.pod,
                 name=replica.name,
-                runtime=FaultyRuntime(runtime, self.clock, replica.faults),
+                runtime=FaultyRuntime(
+                    runtime,
+                    self.clock,
+                    replica.faults,
+                    address=network.address if self.rolls else "",
+                ),
                 network=FaultyNetwork(network, replica.faults),
                 clock=self.clock,
                 journal=self.journal,
@@ -292,14 +301,11 @@ class Stage:
                     replica.ready_since = event.at
                 case Kind.POD_NOT_READY:
                     replica.ready_since = None
-                case Kind.EXITED if event.data.get("exit_code") or self._is_regular(event):
-                    replica.exits += 1
+                case Kind.RESTARTED:
+                    replica.restarts += 1
                 case _:
                     pass
         self._wake()
-
-    def _is_regular(self, event: Event) -> bool:
-        return any(one.name == event.container for one in self.workload.pod.containers)
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, anyio.Event()

@@ -1,0 +1,98 @@
+"""`lifecycle rehearse`, up to the first process: what it refuses, and how."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from lifecycle.cli import main
+from lifecycle.rehearse import SCENARIOS, schema
+
+POD = """
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  containers:
+    - name: web
+      image: nginx
+"""
+
+
+@pytest.fixture
+def pod(tmp_path: Path) -> Path:
+    file = tmp_path / "pod.yaml"
+    file.write_text(POD)
+    return file
+
+
+def test_an_image_that_hides_its_command_is_pointed_at(
+    pod: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["rehearse", str(pod)]) == 2
+    told = capsys.readouterr().err
+    assert f"{pod}:8:7: the command of container 'web' is in its image (nginx)" in told
+    assert "say it with --run web='…'" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--scenario", "earthquake"], "no scenario earthquake: known are delete, rollout"),
+        (
+            ["--scenario", "hook-hangs"],
+            "Pod/web cannot play hook-hangs: no container has a preStop",
+        ),
+        (
+            ["--run", "wep=true"],
+            "the pod has no container 'wep': write --run NAME=COMMAND, with one of web",
+        ),
+        (["--run", "web='"], "No closing quotation: write it as for a shell"),
+        (["--run", "true", "--env", "NAME"], "write --env NAME=VALUE"),
+        (["--run", "no-such-program"], "'no-such-program' is not on this machine"),
+        (["--workload", "Pod/other"], "say which with --workload, one of Pod/web"),
+    ],
+)
+def test_what_cannot_be_played_is_refused_with_a_way_out(
+    pod: Path, capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    assert main(["rehearse", str(pod), *words]) == 2
+    assert told in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("kind: [", "pod.yaml:2:1: this is no YAML"),
+        ("apiVersion: v1\nkind: Service\nmetadata: {name: a}\n", "there is no pod in it"),
+        (
+            f"{POD}---{POD.replace('name: web}', 'name: web2}')}",
+            "say which with --workload, one of Pod/web, Pod/web2",
+        ),
+    ],
+)
+def test_a_file_without_one_pod_is_refused(
+    pod: Path, capsys: pytest.CaptureFixture[str], content: str, told: str
+) -> None:
+    pod.write_text(content)
+    assert main(["rehearse", str(pod)]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rehearse", "nowhere.yaml"]) == 2
+    assert "nowhere.yaml:1:1: it cannot be read: No such file" in capsys.readouterr().err
+
+
+def test_it_lists_its_scenarios(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rehearse", "--scenarios"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [*SCENARIOS]
+
+
+def test_it_prints_its_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rehearse", "--schema"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == schema()
+    jsonschema.Draft202012Validator.check_schema(printed)
