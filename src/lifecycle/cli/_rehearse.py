@@ -29,7 +29,7 @@ used: what an image hides is said with --run. Nothing is left behind, after Ctrl
 
 \b
   lifecycle rehearse pod.yaml --run web="uvicorn app:app --host 0.0.0.0 --port 8080"
-  lifecycle rehearse deployment.yaml --scenario rollout --rate 100
+  lifecycle rehearse deployment.yaml --scenario rollout --html report.html
   lifecycle rehearse pod.yaml --all --json now.json --baseline before.json
 
 \b
@@ -203,6 +203,12 @@ def _pod() -> list[click.Parameter]:
 def _reports() -> list[click.Parameter]:
     return [
         click.Option(
+            ["--html", "html_file"],
+            type=click.Path(dir_okay=False),
+            metavar="FILE",
+            help="Write the report as one page that needs nothing else.",
+        ),
+        click.Option(
             ["--json", "json_file"],
             type=click.Path(dir_okay=False),
             metavar="FILE",
@@ -233,6 +239,7 @@ class _Asked:
 
     baseline: Mapping[str, Mapping[str, Any]]
     json_file: str | None
+    html_file: str | None
     logs: bool
     quiet: bool
 
@@ -248,6 +255,7 @@ def run(file: str, **words: Any) -> None:
         asked = _Asked(
             baseline=read_baseline(Path(words["baseline"])) if words["baseline"] else {},
             json_file=words["json_file"],
+            html_file=words["html_file"],
             logs=words["logs"],
             quiet=words["quiet"],
         )
@@ -268,7 +276,7 @@ def _play(
 ) -> int:
     import anyio
 
-    from lifecycle.rehearse import advise, rehearse, side_by_side, summary
+    from lifecycle.rehearse import advise, rehearse, side_by_side, summary, to_html
 
     results: list[Result] = []
     for name in names:
@@ -287,7 +295,9 @@ def _play(
     if advice is not None:
         _print(["", *advice.lines()])
     if asked.json_file:
-        _write(asked.json_file, results, advice.to_dict() if advice else None)
+        _write(asked.json_file, _content(results, advice.to_dict() if advice else None))
+    if asked.html_file:
+        _write(asked.html_file, to_html(*results))
     got_worse = _compare(results, asked.baseline)
     return int(got_worse or not all(result.kept for result in results))
 
@@ -306,13 +316,17 @@ def _compare(results: "Iterable[Result]", baseline: Mapping[str, Mapping[str, An
     return bool(told)
 
 
-def _write(file: str, results: "Sequence[Result]", advice: dict[str, Any] | None) -> None:
+def _content(results: "Sequence[Result]", advice: dict[str, Any] | None) -> str:
     contents = [result.to_dict() for result in results]
     content = contents[0] if len(contents) == 1 else {"rehearsals": contents, "advice": advice}
+    return json.dumps(content, indent=1) + "\n"
+
+
+def _write(file: str, content: str) -> None:
     try:
-        Path(file).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        Path(file).write_text(content, encoding="utf-8")
     except OSError as error:
-        raise Unusable(f"--json {file}: {error.strerror}") from None
+        raise Unusable(f"{file} cannot be written: {error.strerror}") from None
 
 
 def _print(lines: Iterable[str]) -> None:

@@ -23,7 +23,7 @@ async def rehearse(
         RehearsalError: It cannot be played as it was asked for.
     """
     stage = Stage(workload, options, machine)
-    refused: BaseException | None = None
+    refused: RehearsalError | None = None
     with watch(stage) if watch else nullcontext():
         try:
             await stage.play()
@@ -35,7 +35,6 @@ async def rehearse(
     return judge(stage)
 
 
-def _first(error: "BaseException | BaseExceptionGroup[BaseException]") -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+def _first(group: BaseExceptionGroup[RehearsalError]) -> RehearsalError:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
