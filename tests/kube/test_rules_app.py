@@ -88,6 +88,7 @@ RULES: list[tuple[str, AppFacts, dict[str, Any]]] = [
     ("", at(shutdown="/b"), {"lifecycle": run("lifecycle", "stop", "--url", "http://127.0.0.1:8000/b")}),
     ("", at(shutdown=None), {"lifecycle": run("lifecycle", "stop", "--pid", "1")}),
     ("", at(shutdown=None), {"lifecycle": run("sync")}),
+    ("", WEB, {"lifecycle": http("shutdown"), "env": HOST}),
     ("LC606", WEB, {"command": ["uvicorn", "shop:app", "--port=9000"]}),
     ("LC606", WEB, {"lifecycle": http(port=9000), "env": HOST}),
     ("LC606", WEB, {"lifecycle": run("lifecycle", "stop", "--port", "9000")}),

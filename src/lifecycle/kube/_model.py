@@ -57,6 +57,11 @@ class HttpGet:
     headers: tuple[tuple[str, str], ...] = ()
     place: Place = Place()
 
+    @property
+    def asked(self) -> str:
+        """The path alone, as the server sees it: its slash need not be written, and a query may follow."""
+        return f"/{self.path.partition('?')[0].removeprefix('/')}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sleep:

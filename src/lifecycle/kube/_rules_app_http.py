@@ -40,7 +40,7 @@ def _option(words: list[str], *names: str) -> str | None:
 def _asked_path(container: Container) -> str | None:
     """The path at which preStop asks; None if it does not ask over HTTP."""
     if isinstance(container.pre_stop, HttpGet):
-        return container.pre_stop.path.partition("?")[0] or "/"
+        return container.pre_stop.asked
     words = _lifecycle_stop(container)
     if words is None or _option(words, "--pid"):
         return None
@@ -110,7 +110,7 @@ def _token_is_missing(subject: Subject) -> Iterator[Found]:
         hook, words = seen.container.pre_stop, _lifecycle_stop(seen.container)
         fix = ""
         if isinstance(hook, HttpGet):
-            if hook.path.partition("?")[0] != seen.app.endpoints.shutdown:
+            if hook.asked != seen.app.endpoints.shutdown:
                 continue
             sent = [value for name, value in hook.headers if name.lower() in TOKEN_HEADERS]
             wanted = environment_of(seen.container).get(TOKEN_VARIABLE)
@@ -154,7 +154,7 @@ def _probes_elsewhere(subject: Subject) -> Iterator[Found]:
         for name, probe in seen.container.probes.items():
             if not isinstance(probe.check, HttpGet) or probe.check.host:
                 continue
-            path = probe.check.path.partition("?")[0]
+            path = probe.check.asked
             own = _own_path(seen.app.endpoints, path) if seen.app.serves else None
             right = getattr(seen.app.endpoints, RIGHT[name]) if seen.app.serves else None
             fix = f"ask at {right}" if right else "leave the probe out, or use exec"
@@ -176,9 +176,7 @@ def _probes_elsewhere(subject: Subject) -> Iterator[Found]:
 def _kubelet_is_a_stranger(subject: Subject) -> Iterator[Found]:
     for seen in seen_in(subject):
         hook = seen.container.pre_stop
-        ours = (
-            isinstance(hook, HttpGet) and hook.path.partition("?")[0] == seen.app.endpoints.shutdown
-        )
+        ours = isinstance(hook, HttpGet) and hook.asked == seen.app.endpoints.shutdown
         known = seen.has("HOST_IP") or seen.settings.allow or seen.settings.shutdown_token
         if ours and seen.app.serves and not known:
             yield Found(

@@ -96,9 +96,9 @@ def _stoppable_over_http(container: Container) -> bool:
     if {one.name for one in container.env} & {"LIFECYCLE_SHUTDOWN_TOKEN", "LIFECYCLE_ALLOW"}:
         return False
     match container.pre_stop:
-        case HttpGet(path=path, headers=headers):
+        case HttpGet(asked=path, headers=headers):
             secret = any(name.lower() in TOKENS for name, _ in headers)
-            return path.partition("?")[0] == SHUTDOWN and not secret
+            return path == SHUTDOWN and not secret
         case Exec(command=command):
             return any(one[:2] == ["lifecycle", "stop"] for one in simple_commands(command))
         case _:
