@@ -1,5 +1,6 @@
 """Rolling restarts of two replicas behind HAProxy, which hears of each one late."""
 
+import http.client
 import os
 import random
 import shutil
@@ -123,6 +124,13 @@ def balancer() -> Iterator[Balancer]:
             process.wait()
 
 
+def wait_until_ready(server: Server, subject: Subject) -> None:
+    """As a router learns of it: by a readiness probe, where there is one."""
+    server.wait_until_answering()
+    while subject.app == OURS and server.ask("/readyz").status != http.client.OK:
+        time.sleep(0.02)
+
+
 def restart(subject: Subject, restarts: int) -> dict[str, Any]:
     lags = random.Random(1)
     took: list[float] = []
@@ -132,7 +140,7 @@ def restart(subject: Subject, restarts: int) -> dict[str, Any]:
             server = everything.enter_context(
                 launched(subject.command.split(), subject.app, **SETTINGS)
             )
-            server.wait_until_answering()
+            wait_until_ready(server, subject)
             return server, front.add(server)
 
         replicas = [start(), start()]

@@ -8,7 +8,14 @@ from contextlib import ExitStack
 from typing import Any
 
 from benchmarks.figures import Aim, Effort, Finding
-from benchmarks.serve_restarts import SETTINGS, SUBJECTS, Balancer, balancer, missing
+from benchmarks.serve_restarts import (
+    SETTINGS,
+    SUBJECTS,
+    Balancer,
+    balancer,
+    missing,
+    wait_until_ready,
+)
 from tests.support.servers import Server, launched
 
 NAMES = ("lifecycle serve", "uvicorn")
@@ -62,7 +69,7 @@ def restart(name: str, effort: Effort) -> dict[str, list[float]]:
             server = everything.enter_context(
                 launched(subject.command.split(), subject.app, **SETTINGS)
             )
-            server.wait_until_answering()
+            wait_until_ready(server, subject)
             return server, front.add(server)
 
         (old, slot), _, _ = start(), start(), start()

@@ -170,3 +170,33 @@ def test_a_worker_whose_loop_is_blocked_is_ended_inside_the_grace_period() -> No
         assert server.wait(9) == ExitStatus.DEADLINE, server.output
         assert time.monotonic() - began < 8
         assert "time.sleep" in server.output
+
+
+def test_all_workers_see_together_that_the_routers_have_let_go(tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    settings = {
+        **IN_A_POD,
+        "LIFECYCLE_SHUTDOWN_DELAY": "6",
+        "LIFECYCLE_GRACE_PERIOD": "30",
+        "LIFECYCLE_REPORT_FILE": str(report),
+    }
+    with (
+        running(SERVE, APP, workers=2, **settings) as server,
+        load(server, {"/fast": 100}, seconds=0.5, lead=1.5) as generators,
+    ):
+        for generator in generators:
+            generator.stopping(time.monotonic())
+        server.terminate()
+        for generator in generators:
+            result = generator.result()
+            assert not result.failures, (result.summary(), server.output)
+        assert server.wait() == 0, server.output
+    ducks = [
+        phase["seconds"]
+        for worker in json.loads(report.read_text())["workers"]
+        for phase in worker["phases"]
+        if phase["phase"] == "lame duck"
+    ]
+    assert len(ducks) == 2
+    assert max(ducks) < 5.5, "they waited their whole delay"
+    assert max(ducks) - min(ducks) < 0.3, "one refused while the other one served"

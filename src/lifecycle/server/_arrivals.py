@@ -6,11 +6,16 @@ two, and waits its whole delay; one that gets a hundred a second has proved it a
 comes in bursts is not that regular: silence must also outlast the longest that was seen before the stop, twice over.
 """
 
+import logging
 import math
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
+
+import anyio
+
+logger = logging.getLogger("lifecycle")
 
 CHANCE: Final = 1e-4
 """The risk, at each stop, of taking chance for silence."""
@@ -32,12 +37,34 @@ class Arrivals:
         self._exempt = frozenset(exempt)
         self._buckets: deque[list[float]] = deque()
         self.last = self._began
+        self.noted: Callable[[], object] = lambda: None
+        """Called for each of them."""
+
+    @classmethod
+    def of_all(cls, pasts: Collection[Mapping[str, Any]]) -> "Arrivals":
+        """Those of several processes, as one: `pasts` are what each of them answers as `past`.
+
+        The kernel hands a connection to whichever process it likes: the silence of one says nothing about routers.
+        """
+        together = cls(lambda: 0.0)
+        counts: Counter[float] = Counter()
+        for past in pasts:
+            counts.update(dict(past["buckets"]))
+        together._buckets.extend([bucket, counts[bucket]] for bucket in sorted(counts))
+        together._began = min(past["began"] for past in pasts)
+        together.last = max(past["last"] for past in pasts)
+        return together
+
+    def past(self) -> dict[str, Any]:
+        """What another process needs to know, which has the same clock."""
+        return {"began": self._began, "last": self.last, "buckets": list(self._buckets)}
 
     def note(self, path: str = "") -> bool:
         """The first request of a new connection, for `path`. False: it says nothing about routers."""
         if path in self._exempt:
             return False
         now = self.last = self._now()
+        self.noted()
         bucket = math.floor(now / BUCKET)
         if self._buckets and self._buckets[-1][0] == bucket:
             self._buckets[-1][1] += 1
@@ -46,6 +73,16 @@ class Arrivals:
         while self._buckets[0][0] < bucket - WINDOW / BUCKET:
             self._buckets.popleft()
         return True
+
+    async def wait_for_silence(self, within: float) -> None:
+        """From now on, the moment of the stop, until nobody has come for long enough; for ever, if nothing proves that."""
+        stopped_at = self._now()
+        needed = self.silence_needed(stopped_at, within)
+        logger.debug("silence needed", extra={"seconds": needed})
+        if math.isinf(needed):
+            await anyio.sleep_forever()
+        while (moment := self.silent_at(stopped_at, needed)) > self._now():  # noqa: ASYNC110 - every arrival moves it
+            await anyio.sleep(moment - self._now())
 
     def silence_needed(self, stopped_at: float, within: float) -> float:
         """Seconds without an arrival that prove that the routers have let go; infinite where nothing would.

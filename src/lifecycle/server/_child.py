@@ -32,6 +32,8 @@ class Worker:
         self.heard = False
         """It has told us something: its handlers for signals stand."""
         self.killed = False
+        self.stopped: dict[str, Any] | None = None
+        """Since when it is a lame duck, for how long at most, and who came to it before."""
         self.ready_at: float | None = None
 
     @property

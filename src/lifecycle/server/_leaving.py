@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import functools
-import logging
-import math
 from collections.abc import MutableMapping
 from typing import Any, Final
 
@@ -13,8 +11,6 @@ from lifecycle.runtime import Engine, Lifecycle, Work
 from lifecycle.server._arrivals import Arrivals
 from lifecycle.server._seat import Seat
 from lifecycle.server._uvicorn import Server, turn
-
-logger = logging.getLogger("lifecycle")
 
 IDLE_POLL: Final = 0.05
 """Seconds between two looks for HTTP/2 connections on which nothing is under way."""
@@ -37,16 +33,8 @@ async def watch_routers(life: Lifecycle, seat: Seat, server: Server, arrivals: A
             await server.connection_ended.wait()
         engine.routes_withdrawn.set()
         return
-    loop = asyncio.get_running_loop()
-    stopped_at = loop.time()
-    needed = arrivals.silence_needed(stopped_at, engine.purse.delay)
-    logger.debug("silence needed", extra={"seconds": needed})
-    while math.isfinite(needed):
-        moment = arrivals.silent_at(stopped_at, needed)
-        if loop.time() >= moment:
-            engine.routes_withdrawn.set()
-            return
-        await asyncio.sleep(moment - loop.time())
+    await seat.wait_for_silence(arrivals, engine.purse.delay)
+    engine.routes_withdrawn.set()
 
 
 async def part_with_connections(life: Lifecycle, server: Server) -> None:

@@ -21,6 +21,7 @@ from lifecycle.core import ExitStatus, Report, Settings
 from lifecycle.runtime import EarlySignals, SignalRelay, report_path, write_report
 from lifecycle.server._child import WAITING_SIGNALS, Worker, describe, until_gone
 from lifecycle.server._control import Channel
+from lifecycle.server._silence import announce_silence
 
 logger = logging.getLogger("lifecycle")
 
@@ -68,6 +69,7 @@ class Parent:
         """All were ready at the same time: from then on each answers for itself, so that a crash of one does not take
         the others out of the service too."""
         self._failed_starts = 0
+        self._routers_watched = False
         self._status = 0
         self._restarting = anyio.Lock()
         self._relay = SignalRelay([Signals.SIGHUP])
@@ -134,6 +136,11 @@ class Parent:
         worker.heard = True
         if "report" in message:
             worker.report = message["report"]
+        if "stopped" in message:
+            worker.stopped = message["stopped"]
+            self._watch_routers()
+        if "arrived" in message and worker.stopped is not None:
+            worker.stopped["past"]["last"] = message["arrived"]
         if "ready" in message:
             worker.ready = message["ready"]
             if worker.ready:
@@ -141,6 +148,12 @@ class Parent:
                 self._ever_ready, self._failed_starts = True, 0
                 worker.became_ready.set()
             await self._tell_all()
+
+    def _watch_routers(self) -> None:
+        if not self._routers_watched:
+            self._routers_watched = True
+            assert self._group is not None, "workers are heard inside `run`"  # noqa: S101 - a defect of ours
+            self._group.start_soon(announce_silence, self._workers)
 
     def _serving(self) -> int:
         return sum(worker.ready for worker in self._workers)

@@ -8,6 +8,7 @@ from typing import Any
 from lifecycle.asgi import SERVER_EXTENSION
 from lifecycle.core import AlreadyStartedError, StopSource
 from lifecycle.runtime import Lifecycle
+from lifecycle.server._arrivals import Arrivals
 from lifecycle.server._uvicorn import Server
 
 logger = logging.getLogger("lifecycle")
@@ -36,6 +37,10 @@ class Seat:
         self.left = True
         if self.server is not None:
             self.server.leave()
+
+    async def wait_for_silence(self, arrivals: Arrivals, within: float) -> None:
+        """Return when the routers have provably let go, at a stop whose delay is `within`."""
+        await arrivals.wait_for_silence(within)
 
     async def before_listening(self) -> bool:
         """Wait as long as others serve better than this process would. False: it has ended, and listens no more."""

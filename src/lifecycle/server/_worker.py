@@ -12,6 +12,7 @@ import anyio
 
 from lifecycle.core import PROMISES
 from lifecycle.runtime import EarlySignals, Lifecycle
+from lifecycle.server._arrivals import Arrivals
 from lifecycle.server._child import WAITING_SIGNALS
 from lifecycle.server._control import Channel
 from lifecycle.server._load import load_application
@@ -30,12 +31,31 @@ class WorkerSeat(Seat):
         self._channel = channel
         self.ready_workers = 0
         self._wanted = asyncio.Event()
+        self.silence = asyncio.Event()
+        """The parent, which hears of all workers' arrivals, says that the routers have let go."""
         self.others_serve(serving)
 
     def others_serve(self, serving: int) -> None:
         """So many workers are ready. A port that nobody else answers on wants an answer, be it an honest 503."""
         if not serving:
             self._wanted.set()
+
+    async def wait_for_silence(self, arrivals: Arrivals, within: float) -> None:
+        telling = asyncio.create_task(self._tell_of_arrivals(arrivals, within))
+        try:
+            await self.silence.wait()
+        finally:
+            telling.cancel()
+
+    async def _tell_of_arrivals(self, arrivals: Arrivals, within: float) -> None:
+        heard = asyncio.Event()
+        arrivals.noted = heard.set
+        now = asyncio.get_running_loop().time()
+        await self._channel.tell(stopped={"at": now, "within": within, "past": arrivals.past()})
+        while True:
+            await heard.wait()
+            heard.clear()
+            await self._channel.tell(arrived=arrivals.last)
 
     async def before_listening(self) -> bool:
         # The kernel hands a connection to whoever listens: beside others that serve, one that only starts would take
@@ -106,6 +126,8 @@ async def _hear(channel: Channel, seat: WorkerSeat) -> None:
         if "ready_workers" in message:
             seat.ready_workers = message["ready_workers"]
             seat.others_serve(message["serving"])
+        if message.get("silence"):
+            seat.silence.set()
         if message.get("leave"):
             await seat.leave_to_others()
     # The parent has gone without a word: nobody would ever tell this worker to stop.
