@@ -29,7 +29,7 @@ LAYERS = {
     "rehearse": _layer("core kube", "anyio h11 rich websockets yaml"),
     # Copied and compiled by itself: it knows nobody.
     "supervisor": _layer(theirs="_supervisor"),  # what main.c gives to the static executable
-    "cli": _layer("core runtime asgi server kube rehearse supervisor", "anyio click uvicorn"),
+    "cli": _layer("core runtime asgi server kube rehearse supervisor", "anyio click rich uvicorn"),
 }
 
 # `life.serve(…)` belongs to the object that people have in hand; what it calls lives two layers above it.

@@ -3,8 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from lifecycle.cli._extra import Unusable, kube_extra
 
 if TYPE_CHECKING:
     from lifecycle.kube import Workload
-    from lifecycle.rehearse import LocalOptions, Machine, Options, Result, Stage
+    from lifecycle.rehearse import LocalOptions, Machine, Options, Result, Watch
 
 INTERRUPTED = 128 + 2
 """As a shell says it: 128 and SIGINT."""
@@ -276,7 +275,7 @@ def _play(
 ) -> int:
     import anyio
 
-    from lifecycle.rehearse import advise, rehearse, side_by_side, summary, to_html
+    from lifecycle.rehearse import advise, rehearse, side_by_side, summary, timeline, to_html
 
     results: list[Result] = []
     for name in names:
@@ -288,6 +287,9 @@ def _play(
             click.echo("interrupted: nothing of the pod is left", err=True)
             return INTERRUPTED
         results.append(result)
+        if sys.stdout.isatty() and not asked.quiet:
+            # The screen is gone; what was on it stays to be read.
+            _print(timeline(result, logs=asked.logs))
         _print(["", *summary(result)])
     advice = advise(results) if len(results) > len(set(names)) else None
     if len(results) > 1:
@@ -334,27 +336,15 @@ def _print(lines: Iterable[str]) -> None:
         click.echo(line)
 
 
-def _follow(*, logs: bool, quiet: bool) -> "Callable[[Stage], Any] | None":
-    """Prints each event as it happens."""
+def _follow(*, logs: bool, quiet: bool) -> "Watch | None":
+    """A screen on a terminal, a line for each event elsewhere."""
     if quiet:
         return None
-    from lifecycle.rehearse import Kind, line
+    from rich.console import Console
 
-    @contextmanager
-    def follow(stage: "Stage") -> Iterator[None]:
-        click.echo(f"{stage.workload.title}, {stage.scenario.name}: {stage.scenario.what}")
+    from lifecycle.rehearse import live
 
-        def tell(event: Any) -> None:
-            if logs or event.kind is not Kind.LOG:
-                click.echo(line(event, several_pods=stage.rolls))
-
-        unsubscribe = stage.journal.subscribe(tell)
-        try:
-            yield
-        finally:
-            unsubscribe()
-
-    return follow
+    return live(Console(highlight=False), logs=logs)
 
 
 def _scenarios(workload: "Workload", name: str, *, every: bool) -> list[str]:

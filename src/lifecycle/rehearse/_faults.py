@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import anyio
+from anyio.abc import ByteStream
 
 from lifecycle.kube import Container, Exec, Handler, HttpGet, Pod
 from lifecycle.rehearse._clock import PodClock
@@ -168,6 +169,9 @@ class FaultyNetwork:
         if process is not None and process.is_asleep:
             raise NoAnswerError("the scenario makes the start slow")
         return await self._network.probe(get, container)
+
+    async def dial(self, host: str, port: int) -> ByteStream:
+        return await self._network.dial(host, port)
 
     async def connect(self, host: str | None, port: int) -> None:
         if self._faults.liveness_fails or any(
