@@ -105,7 +105,7 @@ def test_signals_and_failed_probes_are_marked_and_told_to_those_who_cannot_see_t
 
 
 def test_nothing_is_loaded_and_nothing_is_run() -> None:
-    source = to_html(broken(), kept(), compare=True)
+    source = to_html([broken(), kept()], compare=True)
     page = Page(source)
     assert not {tag for tag, _ in page.elements} & {"script", "link", "img", "iframe", "object"}
     assert all((link["href"] or "").startswith("#") for link in page.all("a"))
@@ -115,7 +115,7 @@ def test_nothing_is_loaded_and_nothing_is_run() -> None:
 
 
 def test_a_hostile_name_stays_text() -> None:
-    page = Page(to_html(hostile(), hostile(), compare=True))
+    page = Page(to_html([hostile(), hostile()], compare=True))
     assert page.all("script") == []
     assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
     assert '<script>alert("lost")</script>' in page.text
@@ -123,7 +123,9 @@ def test_a_hostile_name_stays_text() -> None:
 
 
 def test_two_that_are_compared_have_names_and_one_scale() -> None:
-    page = Page(to_html(broken(), kept(), names=("plain uvicorn", "with lifecycle"), compare=True))
+    page = Page(
+        to_html([broken(), kept()], names=("plain uvicorn", "with lifecycle"), compare=True)
+    )
     assert [link["href"] for link in page.all("a")] == ["#r0", "#r0", "#r1"]
     assert {heading["id"] for heading in page.all("h2")} == {"r0", "r1"}
     assert page.text.count("plain uvicorn") == page.text.count("with lifecycle") == 2
@@ -133,7 +135,7 @@ def test_two_that_are_compared_have_names_and_one_scale() -> None:
 
 
 def test_many_scenarios_are_a_row_each() -> None:
-    page = Page(to_html(*[kept()] * 3, broken()))
+    page = Page(to_html([*[kept()] * 3, broken()]))
     assert len(page.all("article")) == 4
     assert "Verdict Requests Lost p99 Grace used Took delete ✓ kept 240 0" in page.text
 

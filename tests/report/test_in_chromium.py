@@ -102,7 +102,7 @@ def look(folder: Path, page: str, *, width: int, dark: bool) -> dict[str, Any]:
 def test_it_fits_it_is_legible_and_the_keyboard_gets_everywhere(
     tmp_path: Path, width: int, dark: bool
 ) -> None:
-    page = to_html(broken(), kept(), names=("plain uvicorn", "with lifecycle"), compare=True)
+    page = to_html([broken(), kept()], names=("plain uvicorn", "with lifecycle"), compare=True)
     seen = look(tmp_path, page, width=width, dark=dark)
     assert seen["width"] <= width
     assert seen["faint"] == []

@@ -1,6 +1,7 @@
 """Plays the kubelet to real local processes, and says what came of it."""
 
 from lifecycle.rehearse._advice import Advice, advise
+from lifecycle.rehearse._asserts import assert_inside_budget, assert_kept, assert_nothing_lost
 from lifecycle.rehearse._baseline import read_baseline, worse
 from lifecycle.rehearse._clock import PodClock
 from lifecycle.rehearse._events import STOPS, Event, Journal, Kind
@@ -82,6 +83,9 @@ __all__ = [
     "Watch",
     "Way",
     "advise",
+    "assert_inside_budget",
+    "assert_kept",
+    "assert_nothing_lost",
     "line",
     "live",
     "play",

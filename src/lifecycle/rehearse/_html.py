@@ -25,11 +25,14 @@ POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 """Nothing is loaded, nothing is run, whatever a manifest or a log line says."""
 
 
-def to_html(*results: Result, names: Sequence[str] = (), compare: bool = False) -> str:
+def to_html(
+    results: Result | Sequence[Result], *, names: Sequence[str] = (), compare: bool = False
+) -> str:
     """One page for one result or several. `compare` sets them side by side, on one scale of time.
 
     `names` tell them apart where neither workload nor scenario does: "without the library", "with it".
     """
+    results = [results] if isinstance(results, Result) else results
     named = dict(enumerate(names))
     scale = Scale.of(*results) if compare else None
     several = len(results) > 1
