@@ -1,5 +1,6 @@
 """`lifecycle check`: files and standard input, exit statuses, and errors that say what to do."""
 
+import contextlib
 import io
 import json
 import sys
@@ -132,3 +133,29 @@ def test_help_needs_no_extra(
     monkeypatch.setitem(sys.modules, "yaml", None)
     assert main(["check", "--help"]) == 0
     assert "Exit status: 0 nothing found" in capsys.readouterr().out
+
+
+def test_a_full_disk_is_told_in_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(["check", "bad.yaml"]) == 2
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            full.close()
+    assert "the findings cannot be written: No space left on device" in capsys.readouterr().err
+
+
+def test_names_in_any_alphabet_are_printed_by_any_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("bad.yaml").write_text(
+        BAD.replace("name: a}", "name: ж, command: [sleep]}"), encoding="utf-8"
+    )
+    raw = io.BytesIO()
+    with io.TextIOWrapper(raw, encoding="latin-1") as narrow:
+        monkeypatch.setattr(sys, "stdout", narrow)
+        assert main(["check", "bad.yaml"]) == 1
+        narrow.flush()
+        assert rb"'\u0436'" in raw.getvalue()

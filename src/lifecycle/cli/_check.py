@@ -1,6 +1,7 @@
 """`lifecycle check FILE… | -`: what is wrong with a manifest, before a pod finds out."""
 
 import dataclasses
+import io
 import os
 import sys
 from importlib import metadata
@@ -119,8 +120,7 @@ def check(
         errors=errors,
         version=metadata.version("managed-lifecycle"),
     )
-    colours = False if os.environ.get("NO_COLOR") else None
-    click.echo(findings_as(style, outcome, paint=_painted), nl=False, color=colours)
+    _show(findings_as(style, outcome, paint=_painted))
     if style in ("text", "github"):
         _tell(manifest, errors if style == "text" else [], summary(outcome))
     sys.exit(outcome.status)
@@ -195,6 +195,19 @@ def _read(file: str) -> "Manifest":
             "there is nothing in it: did the command before this one print a manifest?", file=name
         )
     return manifest
+
+
+def _show(text: str) -> None:
+    colours = False if os.environ.get("NO_COLOR") else None
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names in a manifest are in any alphabet, and a terminal is not.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        click.echo(text, nl=False, color=colours)
+    except BrokenPipeError:
+        raise  # click ends quietly then: whoever reads has seen enough
+    except OSError as error:
+        raise Unusable(f"the findings cannot be written: {error.strerror}") from None
 
 
 def _painted(severity: "Severity", text: str) -> str:
