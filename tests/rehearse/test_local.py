@@ -367,6 +367,45 @@ time.sleep(60)
     wait_until(lambda: not [*tmp_path.iterdir()])
 
 
+USER = ("unshare", "--user", "--map-root-user")
+
+
+@pytest.mark.skipif(not ALLOWED, reason="no namespaces for this user")
+def test_an_ordinary_user_has_a_pid_1_too() -> None:
+    rehearsal = subprocess.Popen(
+        [
+            *USER,
+            sys.executable,
+            "-c",
+            REHEARSAL,
+            "import os; print('I am', os.getpid())",
+            "namespaces",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert rehearsal.stdout is not None
+    with rehearsal:
+        line = next(line for line in rehearsal.stdout if line.startswith("log"))
+        rehearsal.kill()
+    assert line == "log I am 1\n"
+
+
+@BOTH
+@ONE_BACKEND
+async def test_without_its_agent_a_container_does_not_live(isolation: str) -> None:
+    mark = f"orphan-{os.getpid()}-{isolation}"
+    command = python(f"import time; print('up'); time.sleep(60) # {mark}")
+    async with living(alone(*command), isolation) as live:
+        await live.printed("up")
+        (started,) = live.events(Kind.STARTED)
+        stat = await anyio.Path(f"/proc/{started.data['pid']}/stat").read_text()
+        os.kill(int(stat.rpartition(")")[2].split()[1]), signal.SIGKILL)
+        await live.until(lambda: live.events(Kind.EXITED))
+        assert live.events(Kind.EXITED)[0].data["exit_code"] == 137
+        await live.until(lambda: not marked(mark))
+
+
 def wait_until(happened: Callable[[], bool], *, pause: float = 0.02) -> None:
     deadline = time.monotonic() + HANGS
     while not happened():

@@ -173,7 +173,9 @@ class Root:
                 os.close(os.open(target, os.O_CREAT | os.O_WRONLY))
         bind(source, target)
         if read_only:
-            mount(source, target, None, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV)
+            # What it is restricted by already is locked for us, and would have to be said again.
+            kept = os.statvfs(target).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+            mount(source, target, None, MS_BIND | MS_REMOUNT | MS_RDONLY | kept)
 
     def _make_way(self, folder: str) -> None:
         if os.path.isdir(folder):
@@ -248,7 +250,6 @@ class Agent:
         """Of commands that were executed inside: the id of the container."""
         self._alive_read, self._alive_write = os.pipe()
         self._me = os.getpid()
-        self._own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY)
 
     def tell(self, message: Request, *descriptors: int) -> None:
         with suppress(BrokenPipeError, ConnectionResetError):
@@ -356,15 +357,10 @@ class Agent:
             os._exit(0)
 
     def _do_start(self, request: Request, descriptors: list[int], _: list[int]) -> Request:
-        inside = self._isolated and not request["shared"]
-        if inside:
-            call("unshare", CLONE_NEWPID)
-        try:
-            pid = self._fork(request, descriptors, lambda: self._become(request))
-        finally:
-            if inside:
-                call("setns", self._own_pid_namespace, CLONE_NEWPID)
-        return {"pid": pid}
+        enter = None
+        if self._isolated and not request["shared"]:
+            enter = lambda: call("unshare", CLONE_NEWPID)  # noqa: E731 - one of two, see _do_exec
+        return {"pid": self._fork(request, descriptors, enter, lambda: self._become(request))}
 
     def _become(self, request: Request) -> None:
         if self._isolated:
@@ -376,48 +372,92 @@ class Agent:
         container = self._pids.get(request["target"])
         if container is None:
             raise ProcessLookupError(0, "container not running")
-        enter = self._isolated
-        root = os.open(f"/proc/{container}/root", os.O_PATH) if enter else -1
-        mounts = os.open(f"/proc/{container}/ns/mnt", os.O_RDONLY) if enter else -1
-        if enter:
-            with open_descriptor(f"/proc/{container}/ns/pid") as pids:
-                call("setns", pids, CLONE_NEWPID)
+        enter = None
+        namespaces: list[int] = []
+        if self._isolated:
+            places = ("root", "ns/mnt", "ns/pid")
+            namespaces += [os.open(f"/proc/{container}/{name}", os.O_RDONLY) for name in places]
+            if not request["shared"]:
+                enter = lambda: call("setns", namespaces[2], CLONE_NEWPID)  # noqa: E731 - see _do_start
 
         def become() -> None:
-            if enter:
-                call("setns", mounts, CLONE_NEWNS)
-                os.fchdir(root)
+            if namespaces:
+                call("setns", namespaces[1], CLONE_NEWNS)
+                os.fchdir(namespaces[0])
                 os.chroot(".")
             os.chdir(request["cwd"])
 
         try:
-            pid = self._fork(request, descriptors, become)
+            pid = self._fork(request, descriptors, enter, become)
         finally:
-            if enter:
-                call("setns", self._own_pid_namespace, CLONE_NEWPID)
-                os.close(root)
-                os.close(mounts)
+            for descriptor in namespaces:
+                os.close(descriptor)
         self._containers[request["id"]] = request["target"]
         return {"pid": pid}
 
-    def _fork(self, request: Request, descriptors: list[int], become: Callable[[], None]) -> int:
+    def _fork(
+        self,
+        request: Request,
+        descriptors: list[int],
+        enter: Callable[[], None] | None,
+        become: Callable[[], None],
+    ) -> int:
         """
         Raises:
             OSError: It could not be executed.
         """
         reading, writing = os.pipe()
-        pid = os.fork()
-        if pid == 0:
+
+        def work() -> None:
             self._report_and_exit(writing, lambda: self._exec(request, descriptors, become))
+
+        if enter is None:
+            pid = os.fork()
+            if pid == 0:
+                work()
+        else:
+            pid = self._fork_into(enter, work, writing)
         os.close(writing)
         with open(reading, "rb") as pipe:
             why = pipe.read().decode()
         if why:
-            os.waitpid(pid, 0)
+            if pid:
+                os.waitpid(pid, 0)
             raise OSError(0, why)
         self._ids[pid] = request["id"]
         self._pids[request["id"]] = pid
         return pid
+
+    def _fork_into(self, enter: Callable[[], None], work: Callable[[], None], report: int) -> int:
+        """Through a child that enters the process namespace for its own children, and then leaves this one to us.
+
+        Entering it ourselves would be for good: in a user namespace nobody may come back. 0 if that failed.
+        """
+        told, telling = os.pipe()
+        waiting, going = os.pipe()
+        between = os.fork()
+        if between == 0:
+            os.close(going)
+            self._report_and_exit(report, lambda: self._step_between(enter, work, telling, waiting))
+        os.close(telling)
+        os.close(waiting)
+        with open(told, "rb") as pipe:
+            pid = int(pipe.read() or b"0")
+        os.waitpid(between, 0)
+        os.close(going)
+        return pid
+
+    def _step_between(
+        self, enter: Callable[[], None], work: Callable[[], None], telling: int, waiting: int
+    ) -> None:
+        enter()
+        pid = os.fork()
+        if pid == 0:
+            os.close(telling)
+            # Until it is ours: its parent's death must not be taken for ours.
+            os.read(waiting, 1)
+            work()
+        os.write(telling, str(pid).encode())
 
     def _exec(
         self, request: Request, descriptors: list[int], become: Callable[[], None]
@@ -517,17 +557,6 @@ class Agent:
                     pass
         if self._base:
             shutil.rmtree(self._base, ignore_errors=True)
-
-
-class open_descriptor:  # noqa: N801 - as `open`
-    def __init__(self, path: str) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY)
-
-    def __enter__(self) -> int:
-        return self._descriptor
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
 
 
 def main() -> None:

@@ -98,6 +98,7 @@ class LocalProcess:
                     argv=argv,
                     env=dict(self._recipe.env),
                     cwd=self._recipe.cwd,
+                    shared=self._runtime.shared,
                 )
             except OSError as error:
                 return ExecResult(code=-1, error=error.strerror or str(error))
