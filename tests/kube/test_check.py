@@ -190,3 +190,56 @@ def test_only_errors_and_warnings_fail() -> None:
 )
 def test_a_sentence_sums_it_up(found: Outcome, sentence: str) -> None:
     assert summary(found) == sentence
+
+
+POD = """\
+kind: Pod
+metadata: {{name: web}}
+spec:
+  terminationGracePeriodSeconds: {grace}
+  containers:
+  - name: app
+    env: [{{name: {name}, value: "{value}"}}]
+    lifecycle: {{preStop: {{sleep: {{seconds: {sleep}}}}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("grace", "sleep", "name", "value", "message"),
+    [
+        (30, 0, "LIFECYCLE_DRAIN_TIMEOUT", "60", "may take LIFECYCLE_DRAIN_TIMEOUT 60 s, and"),
+        (30, 5, "LIFECYCLE_DRAIN_TIMEOUT", "25", None),
+        (
+            30,
+            6,
+            "LIFECYCLE_DRAIN_TIMEOUT",
+            "25",
+            "may take preStop 6 + LIFECYCLE_DRAIN_TIMEOUT 25 = 31 s",
+        ),
+        (30, 0, "LIFECYCLE_GRACE_PERIOD", "30", None),
+        (
+            30,
+            0,
+            "LIFECYCLE_GRACE_PERIOD",
+            "31",
+            "that it has 31 s, and terminationGracePeriodSeconds is 30:",
+        ),
+        (30, 5, "LIFECYCLE_GRACE_PERIOD", "25", None),
+        (
+            30,
+            5,
+            "LIFECYCLE_GRACE_PERIOD",
+            "30",
+            "is 30, of which the preStop hook sleeps 5 s before it",
+        ),
+        (30, 30, "LIFECYCLE_GRACE_PERIOD", "30", "sleeps 30 s of a grace period of 30 s"),
+        (30, 29, "LIFECYCLE_GRACE_PERIOD", "1", None),
+    ],
+)
+def test_the_parts_of_the_grace_period_are_added_up(
+    grace: int, sleep: int, name: str, value: str, message: str | None
+) -> None:
+    text = POD.format(grace=grace, sleep=sleep, name=name, value=value)
+    found = check(read_manifest(text), select=["LC2"])
+    assert len(found) == (message is not None)
+    assert message is None or message in found[0].message

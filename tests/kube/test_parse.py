@@ -220,3 +220,8 @@ def test_hooks_and_probes_have_the_defaults_of_the_api_server() -> None:
     assert app.readiness is not None
     assert isinstance(app.readiness.check, TcpSocket)
     assert (app.readiness.initial_delay, app.readiness.timeout) == (4, 1)
+
+
+def test_a_kustomization_needs_no_kind_and_is_passed_over() -> None:
+    found = read_manifest("resources: [web.yaml]\n", "k8s/kustomization.yaml")
+    assert [name for name, _ in found.passed_over] == ["Kustomization/"]

@@ -271,7 +271,9 @@ ANYTHING = st.recursive(
 )
 
 
-@hypothesis.settings(max_examples=150, deadline=None)
+@hypothesis.settings(
+    max_examples=150, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 @hypothesis.given(kind=st.sampled_from(["Pod", "Deployment", "CronJob", "List"]), spec=ANYTHING)
 def test_whatever_stands_where_it_is_read_or_refused(kind: str, spec: object) -> None:
     with read_or_refused():
@@ -280,7 +282,9 @@ def test_whatever_stands_where_it_is_read_or_refused(kind: str, spec: object) ->
         read_manifest(yaml.safe_dump({"kind": kind, "spec": {"containers": [spec]}}))
 
 
-@hypothesis.settings(max_examples=150, deadline=None)
+@hypothesis.settings(
+    max_examples=150, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 @hypothesis.given(
     st.one_of(st.binary(), st.text(), st.text(st.sampled_from("{}[]:,-#&*!|>'\"%@`?<~ \n\ta1")))
 )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import PurePath
 from typing import Final
 
 from lifecycle.core import ManifestError
@@ -53,8 +54,10 @@ def read_manifest(source: str | bytes, file: str = "<stdin>") -> Manifest:
 def _objects(fields: Fields, kind: str = "") -> Iterator[tuple[str, Fields]]:
     """An object, or those in a list. The lists of the API itself leave out the kind of their items."""
     kind = fields.text("kind") or kind
+    at = fields.place.where
+    if not kind and PurePath(at.file).stem == "kustomization":
+        kind = "Kustomization"  # as kustomize has it
     if not kind:
-        at = fields.place.where
         raise ManifestError(
             "this is no Kubernetes object, it has no `kind`: give manifests, not values or other settings",
             file=at.file,

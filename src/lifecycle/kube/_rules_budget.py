@@ -93,11 +93,13 @@ def _sum_too_large(subject: Subject) -> Iterator[Found]:
     for container in _stoppable(subject):
         parts = _parts(container)
         total = sum(parts.values())
-        if len(parts) > 1 and total > grace > parts.get("preStop", 0):
+        # A hook that takes it all by itself is another rule's.
+        if total > grace > parts.get("preStop", 0):
             added = " + ".join(f"{name} {length:g}" for name, length in parts.items())
+            added += f" = {total:g} s" if len(parts) > 1 else " s"
             yield Found(
                 subject.pod.place.at("terminationGracePeriodSeconds"),
-                f"{container.name!r} may take {added} = {total:g} s, and the grace period is {grace:g} s:"
+                f"{container.name!r} may take {added}, and the grace period is {grace:g} s:"
                 " SIGKILL comes before it is done",
                 f"set terminationGracePeriodSeconds above {total:g}, and leave a few seconds for what shuts down last",
             )
@@ -160,13 +162,20 @@ def _told_more(subject: Subject) -> Iterator[Found]:
     for container in _stoppable(subject):
         for one in container.env:
             told = seconds(one.value or "") if one.name in TOLD else None
-            if told is not None and told > grace:
-                yield Found(
-                    one.place.at("value"),
-                    f"{one.name} tells {container.name!r} that it has {told:g} s,"
-                    f" and terminationGracePeriodSeconds is {grace:g}: it will be killed in the middle of its plan",
-                    f"set terminationGracePeriodSeconds to {told:g}, or {one.name} to {grace:g}",
-                )
+            slept = pre_stop_seconds(container)
+            if told is None or told <= grace - slept or (slept and slept >= grace):
+                continue
+            left = (
+                f", of which the preStop hook sleeps {slept:g} s before it learns of it"
+                if slept
+                else ""
+            )
+            yield Found(
+                one.place.at("value"),
+                f"{one.name} tells {container.name!r} that it has {told:g} s, and terminationGracePeriodSeconds is"
+                f" {grace:g}{left}: it will be killed in the middle of its plan",
+                f"set terminationGracePeriodSeconds to {told + slept:g}, or {one.name} to {grace - slept:g}",
+            )
 
 
 def _probe_grace(subject: Subject) -> Iterator[Found]:
@@ -239,10 +248,11 @@ RULES = (
         id="LC205",
         severity=Severity.ERROR,
         title="The program is told of more time than it has",
-        sees="`LIFECYCLE_GRACE_PERIOD` or `SUPERVISOR_GRACE_PERIOD` above `terminationGracePeriodSeconds`.",
+        sees="`LIFECYCLE_GRACE_PERIOD` or `SUPERVISOR_GRACE_PERIOD` above what `terminationGracePeriodSeconds` leaves after a"
+        " preStop hook that sleeps.",
         why="A process cannot find out its grace period: it plans with what it is told. SIGKILL comes when the real one"
-        " is over.",
-        fix="write the same number in both places",
+        " is over, and that began with the preStop hook, of which a program hears nothing if it only sleeps.",
+        fix="write the same number in both places, less what the preStop hook sleeps",
         source=TERMINATION,
         find=_told_more,
     ),
