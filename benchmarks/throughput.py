@@ -16,7 +16,8 @@ SECONDS = 1
 HOW = (
     "`uvicorn`, its access log off, asked by `wrk` over {connections} kept connections; the rivals are in one process, each on"
     " its own port, and take turns of {seconds} s, {rounds} rounds; ratios are taken within a round. Here it shows how busy the machine is with other"
-    " things: see the null pair."
+    " things: see the null pair. Only where that differs from 1 by less than the aim does, the aim is judged; the CPU time"
+    " above is the better witness."
 )
 MISSING = "wrk is not installed: `apt-get install wrk`, and run this again"
 
@@ -35,18 +36,20 @@ def measure(effort: Effort) -> Finding:
     for title, stack in STACKS.items():
         served = _compare(stack, rounds)
         left = ratios(served["ours"], served["bare"])
+        noise = ratios(served["bare again"], served["bare"])
         finding.rows.append(
             [
                 title,
                 *(round(Spread.of(served[name]).median) for name in ("bare", "no-op", "ours")),
-                f"{ratios(served['bare again'], served['bare']):.2f}",
+                f"{noise:.2f}",
                 f"{ratios(served['no-op'], served['bare']):.2f}",
                 f"{left:.2f}",
             ]
         )
         finding.raw[f"{title}, requests per second"] = served
-        text = f"at least {AIM:g} of the bare throughput ({title})"
-        finding.aims.append(Aim(text, f"{left.median:.3f}", left.median >= AIM))
+        if abs(noise.median - 1) < 1 - AIM:
+            text = f"at least {AIM:g} of the bare throughput ({title})"
+            finding.aims.append(Aim(text, f"{left.median:.3f}", left.median >= AIM))
     return finding
 
 
