@@ -215,6 +215,31 @@ def demo(session: nox.Session) -> None:
         session.run("python", "-m", "examples.random_generator.demo", server)
 
 
+@nox.session
+def rehearse(session: nox.Session) -> None:
+    """Two pods, rehearsed by our kubelet: with the library, and plain. `-- app` or `-- plain` is one of them."""
+    install(session, "examples")
+    Path("build").mkdir(exist_ok=True)
+    # What the plain one loses is what there is to see.
+    manifests = {"app": ("pod.yaml", 0), "plain": ("plain.yaml", 1)}
+    for app in session.posargs or manifests:
+        file, status = manifests[app]
+        page = Path(f"build/rehearsal-{app}.html")
+        session.run(
+            "lifecycle",
+            "rehearse",
+            f"examples/random_generator/{file}",
+            "--folder=examples/random_generator",
+            f"--run=uvicorn {app}:app --host 0.0.0.0 --port 8080 --no-access-log",
+            "--ws=/ws",
+            "--sse=/events",
+            f"--json=build/rehearsal-{app}.json",
+            f"--html={page}",
+            success_codes=[status],
+        )
+        print(f"Read {page.absolute().as_uri()}")
+
+
 @nox.session(python=next(iter(FOUND)))
 def sweep(session: nox.Session) -> None:
     """SIGTERM at some hundreds of moments of a server's life, and 10,000 connections at its end. Takes minutes."""

@@ -29,6 +29,9 @@ from lifecycle.core import (
     divide,
 )
 from lifecycle.kube import RULES, Rule, check, read_manifest
+from lifecycle.rehearse import SCENARIOS, Kind
+from lifecycle.rehearse._findings import FINDINGS
+from lifecycle.rehearse._verdict import PROMISES as REHEARSED
 from lifecycle.supervisor import _options, _statuses
 from lifecycle.supervisor._signals import name_of
 from tests.process._support_table import SUPPORT
@@ -275,6 +278,42 @@ def _section(rule: Rule) -> str:
     return "\n".join(parts)
 
 
+def scenarios() -> str:
+    """What may be rehearsed."""
+    rows = (
+        (
+            f"`{scenario.name}`",
+            scenario.what,
+            "; ".join(REHEARSED[promise].title for promise in scenario.promises),
+        )
+        for scenario in SCENARIOS.values()
+    )
+    return table(("Scenario", "What happens", "Promises"), rows)
+
+
+class _Placeholders(dict[str, str]):
+    """What a rehearsal puts into a fix stands here by its name."""
+
+    def __missing__(self, name: str) -> str:
+        return f"*{name}*"
+
+
+def rehearsal_findings() -> str:
+    """What a rehearsal may find."""
+    rows = (
+        (f"`{rule.id}`", rule.severity.value, rule.means, rule.fix.format_map(_Placeholders()))
+        for rule in FINDINGS
+    )
+    return table(("Finding", "Severity", "What it means", "What to do"), rows)
+
+
+def rehearsal_kinds() -> str:
+    """The kinds of events in a rehearsal's JSON."""
+    meanings = attribute_docstrings(Kind)
+    rows = ((f"`{kind.value}`", meanings.get(kind.name, "")) for kind in Kind)
+    return table(("Kind", "What it is"), rows)
+
+
 FILES: dict[str, Callable[[], str]] = {
     "supervisor-options.md": supervisor_options,
     "supervisor-statuses.md": supervisor_statuses,
@@ -291,6 +330,10 @@ FILES: dict[str, Callable[[], str]] = {
     "states.svg": states,
     "usage-check.md": functools.partial(usage_of, "check"),
     "usage-manifest.md": functools.partial(usage_of, "manifest"),
+    "rehearsal-findings.md": rehearsal_findings,
+    "rehearsal-kinds.md": rehearsal_kinds,
+    "scenarios.md": scenarios,
+    "usage-rehearse.md": functools.partial(usage_of, "rehearse"),
     "usage-stop.md": functools.partial(usage, _stop.HELP),
     "usage-trigger.md": functools.partial(usage, _trigger.HELP),
 }

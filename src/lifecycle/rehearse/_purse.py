@@ -57,14 +57,14 @@ def _shares(stop: Stop, end: float) -> Iterator[Share]:
 def _rest(stop: Stop, end: float) -> Iterator[tuple[str, float, float]]:
     """What the kubelet saw."""
     signal = min(stop.signal if stop.signal is not None else end, end)
-    hook = min(
-        stop.pre_stop_ended or (signal if stop.pre_stop_began is not None else stop.began), signal
-    )
-    if signal - hook < AT_ONCE:
-        hook = signal
-    yield PRE_STOP, stop.began, hook
-    yield WAITING, hook, signal
-    yield AFTER_SIGNAL.format(signal=stop.signal_name), signal, end
+    hook = stop.began
+    if stop.pre_stop_began is not None:
+        hook = min(signal if stop.pre_stop_ended is None else stop.pre_stop_ended, signal)
+        hook = signal if signal - hook < AT_ONCE else hook
+        yield PRE_STOP, stop.began, hook
+    waited = signal if signal - hook >= AT_ONCE else hook
+    yield WAITING, hook, waited
+    yield AFTER_SIGNAL.format(signal=stop.signal_name), waited, end
 
 
 def _phases(stop: Stop, end: float) -> Iterator[tuple[str, float, float]]:

@@ -134,7 +134,9 @@ def _requests(result: Result) -> Iterator[str]:
     if middle is not None and slowest is not None:
         yield f"            answered within {middle * 1000:.0f} ms (p50), {slowest * 1000:.0f} ms (p99)"
     for way in (Way.WEBSOCKET, Way.STREAM):
-        ends = Counter(sample.detail for sample in result.samples if sample.way is way)
+        ends = Counter(
+            sample.detail or sample.outcome.value for sample in result.samples if sample.way is way
+        )
         for end, number in ends.most_common(3):
             yield f"            {number} {way.value}: {end}"
 
