@@ -1,7 +1,6 @@
 """`lifecycle check FILE… | -`: what is wrong with a manifest, before a pod finds out."""
 
 import dataclasses
-import io
 import os
 import sys
 from importlib import metadata
@@ -199,9 +198,10 @@ def _read(file: str) -> "Manifest":
 
 def _show(text: str) -> None:
     colours = False if os.environ.get("NO_COLOR") else None
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # Names in a manifest are in any alphabet, and a terminal is not.
-        sys.stdout.reconfigure(errors="backslashreplace")
+    # Names in a manifest are in any alphabet, and a terminal is not. What captures output may not know how.
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
     try:
         click.echo(text, nl=False, color=colours)
     except BrokenPipeError:
