@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("anyio", "asyncio", "click", "starlette", "trio", "uvicorn")
+HEAVY = ("anyio", "asyncio", "click", "rich", "starlette", "trio", "uvicorn", "yaml")
 
 
 def loaded(program: str, *arguments: str) -> list[str]:
@@ -37,6 +37,7 @@ def exists(module: str) -> bool:
         "lifecycle.cli._stop",
         "lifecycle.cli._trigger",
         "lifecycle.core",
+        "lifecycle.pytest_plugin",
         "lifecycle.supervisor",
     ],
 )

@@ -17,6 +17,7 @@ def assert_kept(result: Result) -> None:
     Raises:
         AssertionError: One was; the message has its findings with their fixes, and the timeline.
     """
+    __tracebackhide__ = True  # pytest shows the test, not this
     broken = [
         f"{promise.title}{f': {promise.detail}' if promise.detail else ''}"
         for promise in result.promises
@@ -32,6 +33,7 @@ def assert_nothing_lost(result: Result) -> None:
     Raises:
         AssertionError: The message says what was lost, how, and when, from the stop signal on.
     """
+    __tracebackhide__ = True  # pytest shows the test, not this
     if not result.samples:
         raise AssertionError(
             _message(result, ["nothing was asked for: name the port, or a containerPort"])
@@ -46,6 +48,7 @@ def assert_inside_budget(result: Result, *, spare: float = 0.0) -> None:
     Raises:
         AssertionError: The message says who spent it.
     """
+    __tracebackhide__ = True  # pytest shows the test, not this
     short: list[str] = []
     for purse in result.purses:
         if purse.granted - purse.spent < spare:
