@@ -1,6 +1,7 @@
 """The report says what happened, on one page that needs nothing else, and nobody's name becomes markup."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -152,3 +153,14 @@ def test_a_result_of_nothing_is_a_page_too() -> None:
     assert (
         "Every promise was kept." in Page(to_html(Result(title="Pod/web", scenario="delete"))).text
     )
+
+
+def test_code_in_a_fix_is_set_as_code_and_stays_text() -> None:
+    page = Page(
+        to_html(replace(broken(), findings=(replace(broken().findings[0], fix="write `<b>` `"),)))
+    )
+    assert "write `<b>` `" in page.text  # not in pairs: nothing is code
+    source = to_html(
+        replace(broken(), findings=(replace(broken().findings[0], fix="write `<b>`"),))
+    )
+    assert "write <code>&lt;b&gt;</code>" in source

@@ -13,6 +13,8 @@ LANE: Final = 26
 PLOT: Final = 96
 BINS: Final = 240
 """More columns than that nobody sees on a screen."""
+SEEN: Final = 0.005
+"""Seconds: what is less is written as 0.00."""
 TICKS: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 MOST_TICKS: Final = 7
 
@@ -274,12 +276,13 @@ def _lost(failed: Sequence[Sample], scale: Scale) -> Iterator[Markup]:
         )
 
 
-def purse(one: Purse) -> Markup:
+def purse(one: Purse, *, several: bool = False) -> Markup:
     """Where a grace period went: a bar, and below it who spent what."""
     whole = max(one.granted, one.spent, 0.001)
     shapes: list[Markup] = [el("rect", width="100%", height=18, class_="lane-bg")]
     used = 0.0
-    for index, share in enumerate(one.shares):
+    shares = [share for share in one.shares if share.seconds >= SEEN]
+    for index, share in enumerate(shares):
         shapes.append(
             el(
                 "rect",
@@ -296,10 +299,10 @@ def purse(one: Purse) -> Markup:
         shapes.append(el("line", x1=end, x2=end, y1=0, y2=18, class_="kill"))
     keys = [
         el("li", swatch(f"share s{index % 5}"), f"{share.who} ", el("b", f"{share.seconds:.2f} s"))
-        for index, share in enumerate(one.shares)
+        for index, share in enumerate(shares)
     ]
     keys.append(el("li", swatch("lane-bg"), "unused ", el("b", f"{one.unused:.2f} s")))
-    name = f"{one.pod}/{one.container}" if one.pod else one.container
+    name = f"{one.pod}/{one.container}" if several else one.container
     return el(
         "figure",
         el(

@@ -163,11 +163,14 @@ def _article(index: int, result: Result, scale: Scale, name: str | None) -> Mark
         el("h3", "What happened"),
         el("div", timeline(result, scale), legend(), class_="plot"),
         _load(result, scale) if result.samples else None,
-        [el("h3", "The grace period, and who spent it"), *map(purse, result.purses)]
+        [
+            el("h3", "The grace period, and who spent it"),
+            *(purse(one, several=result.several_pods) for one in result.purses),
+        ]
         if result.purses
         else None,
         _events(result),
-        [el("h3", "Not as in a cluster"), el("ul", *(el("li", note) for note in result.notes))]
+        [el("h3", "Notes"), el("ul", *(el("li", note) for note in result.notes))]
         if result.notes
         else None,
         aria_labelledby=f"r{index}",
@@ -203,10 +206,18 @@ def _finding(finding: Finding) -> Markup:
         "div",
         el("span", finding.severity.value, class_="tag"),
         el("span", " ", " · ".join(part for part in about if part), class_="dim"),
-        el("p", finding.what),
-        el("p", finding.fix, class_="fix"),
+        el("p", _prose(finding.what)),
+        el("p", _prose(finding.fix), class_="fix"),
         class_=f"finding {finding.severity.value}",
     )
+
+
+def _prose(text: str) -> list[Child]:
+    """What stands between backticks is code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return [text]
+    return [el("code", part) if index % 2 else part for index, part in enumerate(parts)]
 
 
 def _load(result: Result, scale: Scale) -> Markup:
