@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import socket
@@ -160,7 +161,11 @@ def run_application(
     if workers > 1:
         settings = read_settings({}, os.environ)
         options = {**options, "factory": factory}
-        return _serve_with_workers(target, workers, settings, app_dir, options, early)
+        status = _serve_with_workers(target, workers, settings, app_dir, options, early)
+        # Looking for garbage is what takes the interpreter's end its time, and this process has nothing but its workers:
+        # no file of the application's that a finalizer would have to flush.
+        gc.freeze()
+        return status
     # Listening comes first: who calls while the application is being imported waits, and is not refused.
     with listening(make_config(target, **options)) as sock:
         sys.path.insert(0, app_dir)
