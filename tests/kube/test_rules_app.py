@@ -8,7 +8,7 @@ import yaml
 
 from lifecycle.core import Endpoints, SettingsError
 from lifecycle.kube import RULES as TABLE
-from lifecycle.kube import AppFacts, check, environment_for, read_manifest
+from lifecycle.kube import AppFacts, Manifest, check, environment_for, read_manifest
 
 WEB = AppFacts(target="shop:app")
 
@@ -53,9 +53,14 @@ TOKEN = env(LIFECYCLE_SHUTDOWN_TOKEN=None)
 LITERAL = env(LIFECYCLE_SHUTDOWN_TOKEN="s3cr3t")
 
 
-def manifest(around: dict[str, Any] | None = None, **container: Any) -> Any:
+def written(around: dict[str, Any] | None = None, **container: Any) -> str:
     spec = {"containers": [{**copy.deepcopy(GOOD), **container}], **(around or {})}
-    return read_manifest(yaml.safe_dump({"kind": "Pod", "metadata": {"name": "a"}, "spec": spec}))
+    text: str = yaml.safe_dump({"kind": "Pod", "metadata": {"name": "a"}, "spec": spec})
+    return text
+
+
+def manifest(around: dict[str, Any] | None = None, **container: Any) -> Manifest:
+    return read_manifest(written(around, **container))
 
 
 def header(value: str) -> dict[str, Any]:
@@ -111,6 +116,7 @@ RULES: list[tuple[str, AppFacts, dict[str, Any]]] = [
     ("LC610", app(post_start_file=FILE), {}),
     ("", app(post_start_file=FILE), {"lifecycle": run("lifecycle", "trigger", FILE, hook="postStart")}),
     ("", app(post_start_file=FILE), {"lifecycle": run("sh", "-c", f"touch {FILE}", hook="postStart")}),
+    ("", app(post_start_file=FILE), {"env": env(SIDECAR_WRITES=FILE)}),
     ("LC611", app(report_file="/tmp/report"), {}),
     ("LC611", WEB, {"terminationMessagePath": "/tmp/message"}),
     ("", app(report_file="/tmp/report"), {"terminationMessagePath": "/tmp/report"}),
@@ -129,6 +135,27 @@ def test_each_rule_sees_its_fault_and_no_other(
     found = check(manifest(**words), app=facts, select=["LC6"])
     assert [one.rule.id for one in found] == ([expected] if expected else [])
     assert all(one.where.line > 1 and len(one.message) > 40 and one.fix for one in found)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ({"env": env(A="1", LIFECYCLE_DRAIN_TIMEOUT="28")}, "name: LIFECYCLE_DRAIN_TIMEOUT"),
+        ({"around": {GRACE: 60}, "env": env(A="1", LIFECYCLE_GRACE_PERIOD="45")}, "value: '45'"),
+        ({"around": {GRACE: 60}, "env": env(A="1")}, GRACE),
+        ({"lifecycle": http("/bye"), "env": HOST}, "preStop:"),
+        ({"livenessProbe": probe("/readyz")}, "path: /readyz"),
+    ],
+)
+def test_a_finding_stands_where_it_is_to_be_changed(words: dict[str, Any], text: str) -> None:
+    (found,) = check(manifest(**words), app=WEB, select=["LC6"])
+    line = written(**words).splitlines()[found.where.line - 1]
+    assert line[found.where.column - 1 :].startswith(text)
+
+
+def test_another_command_of_the_same_name_is_not_ours() -> None:
+    words = {"lifecycle": run("other", "stop")}
+    assert check(manifest(**words), app=at(shutdown=None), select=["LC6"]) == []
 
 
 def test_every_rule_has_a_case() -> None:

@@ -97,6 +97,13 @@ def test_who_may_stop_the_program_is_judged_by_how_it_is_reached(
     assert ids(deployment({}, container), service(**spec)) == found
 
 
+def test_an_agent_that_is_on_each_node_is_replaced_there_and_nowhere_else() -> None:
+    agent = {**deployment({}), "kind": "DaemonSet"}
+    recreated = deployment({"strategy": {"type": "Recreate"}})
+    assert ids(agent, service()) == []
+    assert ids(recreated, service()) == ["LC402"]
+
+
 def test_a_budget_counts_that_is_about_these_pods() -> None:
     three = deployment({"replicas": 3}, READY)
     selector = {"selector": {"matchLabels": {"app": "web"}}}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from lifecycle.core import TERMINATION_LOG, SettingsError
+from lifecycle.core import SETTINGS, TERMINATION_LOG, SettingsError
 from lifecycle.kube._app import stands_in_code
 from lifecycle.kube._app_place import containers_of, environment_in
 from lifecycle.kube._app_seen import seen_in
@@ -13,6 +13,7 @@ from lifecycle.kube._model import Exec
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
 from lifecycle.kube._rules_budget import pre_stop_seconds
 
+VARIABLES: Final = frozenset(setting.variable for setting in SETTINGS)
 TERMINATION: Final = (
     "https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination"
 )
@@ -30,7 +31,11 @@ def _refuses(subject: Subject) -> Iterator[Found]:
             subject.app.settings(environment_in(container))
         except SettingsError as error:
             # The variable that the message names, where it stands in the manifest.
-            places = [one.place.where for one in container.env if one.name in str(error)]
+            places = [
+                one.place.where
+                for one in container.env
+                if one.name in VARIABLES and one.name in str(error)
+            ]
             yield Found(
                 places[0] if places else container.place.at("env", "name"),
                 f"{subject.app.target} would not start in {container.name!r}: {error}",
