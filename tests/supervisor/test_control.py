@@ -217,6 +217,36 @@ def test_the_programs_word_for_its_readiness_is_believed(
     assert running.status() == 143
 
 
+def test_a_program_that_says_that_it_stops_is_no_longer_ready(
+    supervisor: Form, state: Path, tmp_path: Path
+) -> None:
+    ready = tmp_path / "ready"
+    program = f"{TALK}say('READY=1')\nsys.stdin.read(1)\nsay('STOPPING=1')\ntime.sleep(30)\n"
+    words = ("--notify", "--name", "app", "--state-dir", state, "--ready-file", ready)
+    running = supervisor.start(*words, *PYTHON, "-c", program, stdin=-1)
+    wait_until(ready.exists)
+    assert running.process.stdin is not None
+    running.process.stdin.write(b"\n")
+    running.process.stdin.flush()
+    status = state / "app" / "status.json"
+    wait_until(lambda: read_json(status)["phase"] == "stopping")
+    assert read_json(status)["ready"] is False
+    assert not ready.exists()
+    running.send(signal.SIGTERM)
+    assert running.status() == 143
+
+
+def test_a_cancellation_after_the_end_changes_nothing(supervisor: Form, tmp_path: Path) -> None:
+    cancel, after = tmp_path / "cancel", tmp_path / "after"
+    words = ("--cancel-file", cancel, "--pause-after", after, "sh", "-c", "exit 5")
+    running = supervisor.start(*words)
+    assert running.process.stderr is not None
+    assert b"paused until" in running.process.stderr.readline()
+    cancel.write_text("now")
+    after.touch()
+    assert running.status() == 5
+
+
 def test_a_program_may_extend_its_step_but_not_the_purse(supervisor: Form) -> None:
     program = (
         f"{TALK}import signal\n"

@@ -1,11 +1,12 @@
 """The status that a program ended with is the status that the supervisor ends with, unless told otherwise."""
 
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.supervisor.running import Form
+from tests.supervisor.running import WITNESS, Form
 
 pytestmark = pytest.mark.process
 
@@ -29,6 +30,17 @@ def test_a_remapped_status_becomes_another_and_all_others_stay(supervisor: Form)
     assert supervisor.run("--remap", "143", "sh", "-c", "kill $$")[0] == 0
     assert supervisor.run("-e", "5", "-e6", "sh", "-c", "exit 6")[0] == 0
     assert supervisor.run("--remap", "3=4", "sh", "-c", "exit 5")[0] == 5
+
+
+def test_each_of_all_statuses_can_be_remapped(executable: Path) -> None:
+    """The table is the same in every form; this is the quickest."""
+    script = (
+        f'i=0; while [ $i -le 255 ]; do {executable} -e $i sh -c "exit $i" || echo $i; i=$((i+1)); done;'
+        f"for i in 1 2 77 143 254 255; do {executable} $(seq -f '-e %g' 0 255 | grep -vx -- \"-e $i\")"
+        ' sh -c "exit $i"; echo $?; done'
+    )
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "2", "77", "143", "254", "255"]
 
 
 def test_options_end_at_the_first_word_that_is_none(supervisor: Form) -> None:
@@ -136,5 +148,11 @@ def test_always_zero_hides_the_failure_from_kubernetes_and_not_from_followers(
     assert not (tmp_path / "out.err").exists()
 
 
-def test_nested_supervisors_keep_the_status(supervisor: Form) -> None:
-    assert supervisor.run(*supervisor.argv, *supervisor.argv, "sh", "-c", "exit 42")[0] == 42
+def test_nested_supervisors_keep_status_and_signals(supervisor: Form) -> None:
+    nested = (*supervisor.argv, *supervisor.argv)
+    assert supervisor.run(*nested, "sh", "-c", "exit 42")[0] == 42
+    running = supervisor.start(*nested, *WITNESS).until("ready")
+    for number in (signal.SIGUSR1, signal.SIGTERM):
+        running.send(number)
+        running.until(number.name)
+    assert running.status() == 0

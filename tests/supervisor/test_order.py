@@ -165,6 +165,23 @@ def test_a_wait_that_times_out_fails_or_starts_all_the_same(supervisor: Form) ->
     assert supervisor.run(*words, "--on-wait-timeout", "start", "echo", "on")[:2] == (0, "on\n")
 
 
+def test_a_missing_directory_is_named_at_once_and_may_still_come(
+    supervisor: Form, tmp_path: Path
+) -> None:
+    late = tmp_path / "late"
+    missing = f"(there is no directory {late})"
+    for words in (("--wait-file", late / "file"), ("--after", f"file:{late}/file")):
+        status, out, errors = supervisor.run(*words, "--wait-timeout", "100ms", "echo", "on")
+        assert (status, out) == (69, "")
+        assert f"waiting for {words[1]} {missing}" in errors
+        assert f"not there after 0.1 s: {words[1]} {missing}" in errors
+    running = supervisor.start("--wait-file", late / "file", "echo", "on")
+    wait_until(lambda: len(running.children()) == 1)
+    late.mkdir()
+    (late / "file").touch()
+    assert running.finish()[:2] == (0, "on\n")
+
+
 def test_ports_urls_and_files_are_waited_for(supervisor: Form, tmp_path: Path) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as tcp,

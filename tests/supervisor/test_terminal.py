@@ -3,13 +3,14 @@
 import os
 import pty
 import select
+import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.supervisor.running import ROOT, Form, wait_until
+from tests.supervisor.running import ROOT, Form, is_namespace_allowed, wait_until
 
 pytestmark = pytest.mark.process
 
@@ -95,6 +96,27 @@ def test_a_session_of_its_own_keeps_the_terminal_and_hears_no_hang_up(supervisor
     assert terminal.status() == 5
     lines = terminal.seen.decode().split()
     assert "HUP" not in lines
+
+
+def test_a_hang_up_after_the_hand_over_is_forwarded(supervisor: Form) -> None:
+    program = "trap 'echo heard; exit 6' HUP; echo ready; while :; do sleep 0.05; done"
+    terminal = Terminal([*supervisor.argv, "--session", "sh", "-c", program]).until("ready")
+    terminal.process.send_signal(signal.SIGHUP)
+    terminal.until("heard")
+    assert terminal.status() == 6
+
+
+@pytest.mark.skipif(
+    os.getuid() != 0 or not is_namespace_allowed(), reason="needs root and namespaces"
+)
+@pytest.mark.parametrize("option", ["--session", "--verbose"])
+def test_a_container_without_terminals_is_no_obstacle(supervisor: Form, option: str) -> None:
+    """No /dev/pts, no /dev/tty, and nobody's controlling terminal."""
+    hide = 'mount -t tmpfs none /dev/pts; mount --bind /dev/null /dev/tty; exec "$@"'
+    argv = ["unshare", "--mount", "setsid", "sh", "-c", hide, "sh"]
+    bare = Form(supervisor.name, [*argv, *supervisor.argv])
+    assert bare.run(option, "sh", "-c", "ls /dev/pts; echo on; exit 3")[:2] == (3, "on\n")
+    bare.end()
 
 
 def test_our_directory_is_the_root_and_the_programs_is_the_callers(

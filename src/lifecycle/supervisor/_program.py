@@ -8,6 +8,8 @@ from ._signals import CONT, KILL, TERM, name_of
 from ._system import posix
 from ._tree import Process, descendants, process, send
 
+# A program that forks while it is killed is outrun: to look again takes less time than to be born and to fork.
+KILL_ROUNDS = 100
 SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh", "busybox")
 
 
@@ -105,9 +107,20 @@ class Program:
             # Without /proc nobody can be named. PID 1 can still reach everyone, and only its own.
             send([-1 if posix.getpid() == 1 else -self.pid], KILL)
             return
-        for member in family:
-            self._record.killed_process(member)
-        send([member.pid for member in family], KILL)
+        killed: set[tuple[int, int]] = set()
+        for _ in range(KILL_ROUNDS):
+            # What is dying still is in the list. Only who was born meanwhile is a reason to go on.
+            born = [member for member in family if member.key not in killed]
+            if not born:
+                return
+            for member in born:
+                self._record.killed_process(member)
+            send([member.pid for member in born], KILL)
+            killed |= {member.key for member in born}
+            try:
+                family = self.family()
+            except OSError:
+                return
 
     def describe_rest(self) -> str:
         try:

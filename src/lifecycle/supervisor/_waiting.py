@@ -55,6 +55,11 @@ class Waiting:
             if settings.wait_timeout:
                 self._loop.call_after(settings.wait_timeout, self._out_of_time)
             self._loop.call_after(REMINDER, self._remind)
+            # That may still come, so it is no error; but whoever mistyped a path need not wait for the reminder.
+            for what in self._pending.values():
+                missing = _no_folder(what)
+                if missing:
+                    self._voice.warn(f"waiting for {what}{missing}")
 
     def pause(self, path: str) -> None:
         """Wait for one more file: whoever debugs puts it there."""
@@ -87,7 +92,7 @@ class Waiting:
     def _out_of_time(self) -> None:
         if self._pending:
             waited = f"{self._settings.wait_timeout:g} s"
-            text = f"not there after {waited}: {', '.join(self._pending.values())}"
+            text = f"not there after {waited}: {self._missing(', ')}"
             if self._settings.on_wait_timeout == "start":
                 self._voice.warn(f"{text}; starting all the same")
                 self.end()
@@ -96,9 +101,11 @@ class Waiting:
 
     def _remind(self) -> None:
         if self._pending:
-            missing = "; ".join(f"{what}{_no_folder(what)}" for what in self._pending.values())
-            self._voice.warn(f"still waiting for {missing}")
+            self._voice.warn(f"still waiting for {self._missing('; ')}")
             self._loop.call_after(REMINDER, self._remind)
+
+    def _missing(self, between: str) -> str:
+        return between.join(f"{what}{_no_folder(what)}" for what in self._pending.values())
 
     def end(self) -> None:
         for pid in self._pending:
@@ -107,7 +114,7 @@ class Waiting:
 
 
 def _no_folder(what: str) -> str:
-    path = what.removeprefix("file:")
+    path = what.removeprefix("file:").removesuffix(":content").partition(", ")[0]
     folder = _markers.parent(path)
     if path.startswith("/") and folder and not _markers.is_folder(folder):
         return f" (there is no directory {folder})"
