@@ -41,13 +41,13 @@ from lifecycle.rehearse import assert_inside_budget, assert_kept, assert_nothing
 UVICORN = "{sys.executable} -m uvicorn --host 0.0.0.0 --port "
 
 def test_kept(rehearse_command):
-    result = rehearse_command(UVICORN + "{{port}} app:app", pre_stop="/shutdown", lag=0.5)
+    result = rehearse_command(UVICORN + "{{port}} app:app", pre_stop="/shutdown", lag=0.5, env={{"LIFECYCLE_SHUTDOWN_DELAY": "2"}})
     assert_kept(result)
     assert_nothing_lost(result)
     assert_inside_budget(result, spare=10)
 
 def test_lost(rehearse_pod):
-    result = rehearse_pod("pod.yaml", run={{"web": UVICORN + "18473 app:plain"}})
+    result = rehearse_pod("pod.yaml", run={{"web": UVICORN + "18473 app:plain"}}, lag=3)
     assert_nothing_lost(result)
 
 def test_unknown(rehearse_pod):
