@@ -161,7 +161,7 @@ def test_what_a_program_says_cannot_steer_a_terminal() -> None:
 async def test_a_summary_has_the_verdict_the_purse_and_each_fix() -> None:
     result, _ = await rehearsed(pod(), web=Life())
     text = "\n".join(summary(result))
-    assert text.startswith("Pod/pod, delete: PROMISES BROKEN (30.0 s)")
+    assert text.startswith("Pod/pod, delete: PROMISES BROKEN (31.0 s)")
     assert "BROKEN   Everything has ended before SIGKILL (signal-ignored)" in text
     assert "untried  No request is lost (no request was sent)" in text
     assert "fix: write the command as a list without a shell" in text

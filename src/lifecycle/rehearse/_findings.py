@@ -137,7 +137,8 @@ def _grace_period(story: Story) -> Where:
 
 def _ignored(story: Story) -> Iterator[Found]:
     for stop in story.stops:
-        if stop.ignored:
+        # Whoever ended all the same had other ways to hear of it.
+        if stop.ignored and stop.killed is not None:
             yield _of(
                 stop,
                 f"its PID 1 has no handler for {stop.signal_name}, so the kernel did not deliver it",
@@ -275,6 +276,8 @@ def _not_back(story: Story) -> Iterator[Found]:
 
 
 def _nobody(story: Story) -> Iterator[Found]:
+    if "always-served" not in story.scenario.promises:
+        return
     routed: set[str] = set()
     gone: float | None = None
     for event in story.of(Kind.ENDPOINT_ADDED, Kind.ENDPOINT_REMOVED):

@@ -181,12 +181,14 @@ _ALL: Final = (
         what="The node is short of something: the pod has one second for its hooks, then two to end.",
         promises=("ready", "inside-grace", "clean-exit"),
         play=_evict,
+        expects=("pre-stop-took-it-all",),
     ),
     Scenario(
         name="force",
         what="kubectl delete --force --grace-period=0: one second for the hooks, then two to end.",
         promises=("ready", "inside-grace", "clean-exit"),
         play=_force,
+        expects=("pre-stop-took-it-all",),
     ),
     Scenario(
         name="node-shutdown",

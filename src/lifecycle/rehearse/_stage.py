@@ -134,7 +134,8 @@ class Stage:
             self.service.catch_up()
             if self.port is not None:
                 clients.start_soon(self.load.run)
-                await self.clock.sleep(self.options.before)
+            # Without traffic too: a program that has only just begun has no handler yet.
+            await self.clock.sleep(self.options.before)
             await self.scenario.play(self)
             await self._until(self._calm, self.options.end_within)
             if not self._over():
