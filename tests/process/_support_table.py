@@ -57,7 +57,8 @@ SUPPORT = [
         "--worker-class uvicorn_worker.UvicornWorker",
         by_signal=True,
         workers=2,
-        remark="Set `--graceful-timeout` to the grace period: gunicorn kills its workers after it, 30 s by default.",
+        remark="Set `--graceful-timeout` to the grace period, as the configuration in {doc}`../how-to/gunicorn` does: gunicorn kills"
+        " its workers after it, 30 s by default.",
     ),
     Support(
         "gunicorn, asgi worker",
