@@ -66,7 +66,7 @@ async def test_a_pod_whose_pid_1_ignores_sigterm_is_killed_and_told_why() -> Non
     result, _ = await rehearsed(pod(), web=Life())
     assert times(result, Kind.SIGNAL, "SIGKILL") == [30]
     assert found(result) == ["signal-ignored"]
-    assert broken(result) == ["inside-grace"]
+    assert broken(result) == ["inside-grace", "clean-exit"]
 
 
 async def test_a_pod_that_takes_too_long_is_killed() -> None:
@@ -85,7 +85,7 @@ async def test_an_exit_status_breaks_its_promise() -> None:
 async def test_force_leaves_a_second_for_the_hook_and_two_for_the_rest() -> None:
     result, _ = await rehearsed(pod(pre_stop=Sleep(seconds=20)), "force", web=Life())
     assert times(result, Kind.SIGNAL) == [1, 3]
-    assert broken(result) == ["inside-grace"]
+    assert broken(result) == ["inside-grace", "clean-exit"]
 
 
 async def test_an_eviction_leaves_two_seconds_and_does_not_delete() -> None:

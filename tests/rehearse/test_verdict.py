@@ -189,6 +189,7 @@ async def test_what_got_worse_is_told(tmp_path: Path) -> None:
     assert list(worse(before, baseline["delete"])) == []
     assert list(worse(after, baseline["delete"])) == [
         "Everything has ended before SIGKILL: kept before, broken now (signal-ignored)",
+        "Every container ends with exit status 0: kept before, broken now (signal-ignored)",
         "the stop of web: 1.0 s before, 30.0 s now",
     ]
 

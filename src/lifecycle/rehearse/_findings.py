@@ -384,7 +384,7 @@ FINDINGS: Final = (
         means="Connections were refused while routers still led to the pod: it had closed its port.",
         fix=(
             "serve on for at least {lag} s after the stop signal: a preStop hook `sleep: {{seconds: {lag}}}`, or a"
-            " shutdown delay in the application (LIFECYCLE_SHUTDOWN_DELAY={lag})"
+            " shutdown delay in the application (LIFECYCLE_SHUTDOWN_DELAY={lag}); where it was at a start, add a readinessProbe"
         ),
         find=_refused,
     ),
