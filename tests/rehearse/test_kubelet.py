@@ -283,6 +283,17 @@ async def test_the_termination_message_is_cut_as_the_kubelet_cuts_it(
         assert play.worker.statuses()["app"].message == message
 
 
+async def test_the_containers_of_a_pod_share_the_room_for_their_messages() -> None:
+    pod = Pod(
+        containers=tuple(Container(name=name) for name in ("a", "b", "c", "d")),
+        restart_policy="Never",
+    )
+    end = Life(exits_after=1, message=b"x" * 4096)
+    async with played(pod, a=end, b=end, c=end, d=end) as play:
+        await play.worker.ended.wait()
+        assert [len(one.message) for one in play.worker.statuses().values()] == [3072] * 4
+
+
 async def test_stop_signals_are_heeded_if_the_gate_is_open() -> None:
     for gate, name in ((False, "SIGTERM"), (True, "SIGUSR1")):
         async with played(alone(stop_signal="SIGUSR1"), knobs=Knobs(stop_signals=gate)) as play:

@@ -1,6 +1,7 @@
 """The machine below the kubelet, as it is: containers are processes of this one."""
 
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -32,7 +33,8 @@ from lifecycle.rehearse._state import MESSAGE_FILE
 
 LAST_OUTPUT: Final = 1.0
 """Seconds for the output of a container that has ended: somebody who left it may still hold it open."""
-TMP: Final = "/tmp/"  # noqa: S108 - this machine's
+TMP: Final = "/tmp"  # noqa: S108 - this machine's
+MENTIONED: Final = re.compile(rf"{TMP}/[^\s'\"=:;,]+")
 EXEC_OUTPUT: Final = 10 * 1024
 """Bytes of a hook's output that are kept."""
 
@@ -246,17 +248,17 @@ class LocalRuntime:
         return term, tmp
 
     def _keep(self, recipe: Recipe) -> list[str]:
-        """What is in /tmp on this machine, and must be seen in a container whose /tmp is its own."""
-        program = shutil.which(recipe.argv[0], path=recipe.env.get("PATH")) or recipe.argv[0]
-        wanted = {Path(recipe.cwd).resolve(), self.site.options.cwd.resolve()}
-        wanted |= {Path(program).parent, Path(program).resolve().parent}
-        wanted |= {Path(word).parent for word in recipe.argv[1:] if word.startswith(TMP)}
-        inside = [str(path) for path in wanted if str(path).startswith(TMP) and path.is_dir()]
-        return [
-            path
-            for path in sorted(inside)
-            if not any(path.startswith(f"{other}/") for other in inside)
-        ]
+        """What is in /tmp on this machine, and must be seen in a container whose /tmp is its own: programs."""
+        path = recipe.env.get("PATH", "")
+        program = Path(shutil.which(recipe.argv[0], path=path) or recipe.argv[0])
+        files = (Path(found) for word in recipe.argv for found in MENTIONED.findall(word))
+        wanted = [Path(recipe.cwd), self.site.options.cwd, program, program.resolve()]
+        wanted += [Path(folder) for folder in path.split(os.pathsep)]
+        wanted += [file for file in files if file.is_file()]
+        # With all that is beside it: a program may need it.
+        inside = [one.relative_to(TMP) for one in wanted if one.is_relative_to(TMP)]
+        tops = {Path(TMP, one.parts[0]) for one in inside if one.parts}
+        return sorted(str(top) for top in tops if top.is_dir())
 
     def _tell(self, container: str, line: str) -> None:
         self._journal.append(Kind.LOG, container, line, pod=self.site.name)
