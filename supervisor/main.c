@@ -27,9 +27,9 @@ static void block_signals(int count, char **arguments, char **environment)
 __attribute__((section(".preinit_array"), used))
 static void (*const first_of_all)(int, char **, char **) = block_signals;
 
-/* After a fork every page is shared with the child, and the first write to each is a fault: a hundred of them stood
- * between a signal and its passing on, more than half of the whole time. So they are taken when the program has just
- * been started. Only pages that are there already: memory does not grow. */
+/* After a fork every page is shared with the child, and the first write to each is a fault: about a hundred of them came
+ * between a signal and its passing on. So they are taken when the program has just been started. Only pages that are
+ * there already: memory hardly grows. */
 #define MOST_ARENAS 64
 #define MOST_PAGES 256
 
