@@ -7,9 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -45,31 +43,26 @@ def start(folder: Path, name: str) -> subprocess.Popen[bytes]:
         )
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[Any, Path]]]:
-    """All of them, side by side: most of their time they wait."""
-    folder = tmp_path_factory.mktemp("benchmarks")
-    wrk = folder / "wrk"
+@pytest.fixture
+def bin_with_wrk(tmp_path: Path) -> Path:
+    wrk = tmp_path / "wrk"
     wrk.write_text(WRK.format(python=sys.executable))
     wrk.chmod(0o755)
-    processes = {name: start(folder, name) for name in BENCHMARKS}
-    try:
-        yield {name: (processes[name], folder / name) for name in processes}
-    finally:
-        for process in processes.values():
-            # Not SIGKILL: the servers that it has started would stay.
-            process.send_signal(signal.SIGINT)
-        for process in processes.values():
-            process.wait()
+    return tmp_path
 
 
 @pytest.mark.process
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="half a minute: once is enough")
 @pytest.mark.parametrize("name", list(BENCHMARKS))
-def test_each_benchmark_measures_and_keeps_what_it_found(
-    runs: dict[str, tuple[Any, Path]], name: str
-) -> None:
-    process, path = runs[name]
-    status = process.wait(60)
+def test_each_benchmark_measures_and_keeps_what_it_found(bin_with_wrk: Path, name: str) -> None:
+    path = bin_with_wrk / name
+    process = start(bin_with_wrk, name)
+    try:
+        status = process.wait(120)
+    finally:
+        # Not SIGKILL: the servers that it has started would stay.
+        process.send_signal(signal.SIGINT)
+        process.wait()
     output = path.with_suffix(".txt").read_text()
     assert status == 0, output
     results = json.loads(path.with_suffix(".json").read_text())

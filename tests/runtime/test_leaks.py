@@ -12,7 +12,7 @@ from lifecycle import Lifecycle, LifecycleMiddleware
 from tests.support.asgi import serving
 from tests.support.phases import hello
 
-CYCLES = 100
+CYCLES = 50
 
 logger = logging.getLogger("lifecycle")
 
