@@ -7,7 +7,9 @@ import jsonschema
 import pytest
 
 from lifecycle.cli import main
+from lifecycle.cli._rehearse import _page
 from lifecycle.rehearse import SCENARIOS, schema
+from tests.support.rehearsals import broken, kept
 
 POD = """
 apiVersion: v1
@@ -96,3 +98,15 @@ def test_it_prints_its_schema(capsys: pytest.CaptureFixture[str]) -> None:
     printed = json.loads(capsys.readouterr().out)
     assert printed == schema()
     jsonschema.Draft202012Validator.check_schema(printed)
+
+
+def test_the_page_of_several_has_each() -> None:
+    assert _page([broken(), kept()], {}).count("<article") == 2
+
+
+def test_a_baseline_stands_beside_what_is_compared_with_it() -> None:
+    page = _page([kept()], {"delete": broken()})
+    assert page.index(": delete, before") < page.index(": delete, now")
+    assert page.count("<article") == 2
+    assert 'class="pair"' in page
+    assert _page([kept()], {"crash": broken()}) == _page([kept()], {})

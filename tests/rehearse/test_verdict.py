@@ -10,11 +10,12 @@ import pytest
 
 from lifecycle.core import RehearsalError
 from lifecycle.kube import Place, Where, Workload
-from lifecycle.rehearse import Event, Kind, Outcome, Result, Sample, Severity, Way
+from lifecycle.rehearse import Event, Kind, Outcome, Result, Sample, Severity, Way, to_html
 from lifecycle.rehearse._advice import advise
 from lifecycle.rehearse._baseline import read_baseline, worse
 from lifecycle.rehearse._findings import FINDINGS
 from lifecycle.rehearse._options import Options
+from lifecycle.rehearse._purse import purses
 from lifecycle.rehearse._scenarios import SCENARIOS
 from lifecycle.rehearse._schema import schema
 from lifecycle.rehearse._story import Story, report_in
@@ -200,6 +201,48 @@ def test_a_baseline_that_is_none_is_refused(tmp_path: Path, content: str) -> Non
     file.write_text(content)
     with pytest.raises(RehearsalError, match="give a file that --json wrote"):
         read_baseline(file)
+
+
+# The same, several times
+
+
+def failing_starts(*pods: str) -> Story:
+    lives = [
+        event
+        for at, pod in enumerate(pods, start=1)
+        for event in (
+            Event(at, Kind.STARTED, "web", pod),
+            Event(at, Kind.POST_START_ENDED, "web", pod, data={"ok": False, "message": "no"}),
+            Event(at, Kind.KILLING, "web", pod, data={"grace": 30}),
+            Event(at + 0.5, Kind.SIGNAL, "web", pod, "SIGTERM"),
+            Event(at + 0.6, Kind.EXITED, "web", pod, data={"exit_code": 0}),
+        )
+    ]
+    return story(*lives)
+
+
+def test_what_every_life_shows_is_told_once_with_a_count() -> None:
+    (finding,) = _findings(failing_starts("pod", "pod", "pod"))
+    assert (finding.times, finding.at, finding.pod) == (3, 1, "pod")
+    result = Result(title="Pod/web", scenario="delete", findings=(finding,))
+    assert "web: postStart: no (3 times)" in "\n".join(summary(result))
+    assert "3 times · first at 1.00 s" in to_html(result)
+    assert result.to_dict()["findings"][0]["times"] == 3
+
+
+def test_what_several_pods_show_is_told_of_none_of_them() -> None:
+    (finding,) = _findings(failing_starts("a", "b"))
+    assert (finding.times, finding.pod) == (2, "")
+
+
+def test_each_life_has_its_purse_and_its_number() -> None:
+    found = tuple(purses(failing_starts("pod", "pod")))
+    assert [purse.life for purse in found] == [1, 2]
+    result = Result(title="Pod/web", scenario="delete", purses=found)
+    text = "\n".join(summary(result))
+    assert "30 s for web, life 1  [" in text
+    assert "30 s for web, life 2  [" in text
+    assert "life" not in "\n".join(summary(replace(result, purses=found[:1])))
 
 
 # JSON

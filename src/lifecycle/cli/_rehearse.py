@@ -217,7 +217,7 @@ def _reports() -> list[click.Parameter]:
             ["--baseline"],
             type=click.Path(exists=True, dir_okay=False),
             metavar="FILE",
-            help="Compare with an earlier --json: what got worse is exit status 1.",
+            help="Compare with an earlier --json: what got worse is exit status 1; --html sets both side by side.",
         ),
         click.Option(["--logs"], is_flag=True, help="Show what the containers print."),
         click.Option(["--quiet", "-q"], is_flag=True, help="Only what came of it."),
@@ -236,7 +236,7 @@ def _reports() -> list[click.Parameter]:
 class _Asked:
     """What is not the rehearsal's own."""
 
-    baseline: Mapping[str, Mapping[str, Any]]
+    baseline: "Mapping[str, Result]"
     json_file: str | None
     html_file: str | None
     logs: bool
@@ -275,7 +275,7 @@ def _play(
 ) -> int:
     import anyio
 
-    from lifecycle.rehearse import advise, rehearse, side_by_side, summary, timeline, to_html
+    from lifecycle.rehearse import advise, rehearse, side_by_side, summary, timeline
 
     results: list[Result] = []
     for name in names:
@@ -299,12 +299,32 @@ def _play(
     if asked.json_file:
         _write(asked.json_file, _content(results, advice.to_dict() if advice else None))
     if asked.html_file:
-        _write(asked.html_file, to_html(*results))
+        _write(asked.html_file, _page(results, asked.baseline))
     got_worse = _compare(results, asked.baseline)
     return int(got_worse or not all(result.kept for result in results))
 
 
-def _compare(results: "Iterable[Result]", baseline: Mapping[str, Mapping[str, Any]]) -> bool:
+def _page(results: "Sequence[Result]", baseline: "Mapping[str, Result]") -> str:
+    """The report; each that has a baseline stands at its side."""
+    from lifecycle.rehearse import to_html
+
+    pairs = [(baseline.get(now.scenario), now) for now in results]
+    if not any(before for before, _ in pairs):
+        return to_html(results)
+    shown: list[Result] = []
+    names: list[str] = []
+    for before, now in pairs:
+        named = f"{now.title}: {now.scenario}"
+        if before is not None:
+            shown.append(before)
+            names.append(f"{before.title}: {before.scenario}, before")
+            named += ", now"
+        shown.append(now)
+        names.append(named)
+    return to_html(shown, names=names, compare=True)
+
+
+def _compare(results: "Iterable[Result]", baseline: "Mapping[str, Result]") -> bool:
     """Whether anything got worse."""
     from lifecycle.rehearse import worse
 

@@ -41,6 +41,7 @@ from lifecycle.rehearse._scenarios import SCENARIOS, Scenario
 from lifecycle.rehearse._schema import schema
 from lifecycle.rehearse._stage import Machine, Stage
 from lifecycle.rehearse._state import ContainerStatus, PodPhase
+from lifecycle.rehearse._stored import read_results
 from lifecycle.rehearse._timeline import line, side_by_side, summary, timeline
 
 __all__ = [
@@ -91,6 +92,7 @@ __all__ = [
     "play",
     "pod_ip",
     "read_baseline",
+    "read_results",
     "rehearse",
     "schema",
     "side_by_side",

@@ -34,7 +34,7 @@ def assert_nothing_lost(result: Result) -> None:
         AssertionError: The message says what was lost, how, and when, from the stop signal on.
     """
     __tracebackhide__ = True  # pytest shows the test, not this
-    if not result.samples:
+    if not result.sent:
         raise AssertionError(
             _message(result, ["nothing was asked for: name the port, or a containerPort"])
         )
@@ -64,7 +64,7 @@ def assert_inside_budget(result: Result, *, spare: float = 0.0) -> None:
 
 
 def _lost(result: Result) -> Iterator[str]:
-    yield f"{len(result.failed)} of {len(result.samples)} were lost"
+    yield f"{len(result.failed)} of {result.sent} were lost"
     kinds = Counter((one.outcome, one.way, one.path) for one in result.failed)
     for (outcome, way, path), count in kinds.most_common():
         same = [

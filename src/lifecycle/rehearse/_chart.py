@@ -66,6 +66,7 @@ class Scale:
         """One for all, so that what stands side by side can be compared."""
         moments = [event.at for result in results for event in result.events]
         moments += [sample.at + sample.seconds for result in results for sample in result.samples]
+        moments += [at for result in results if result.totals for at, _ in result.totals.in_flight]
         return cls(max([*moments, *(result.seconds for result in results), 1.0]))
 
     def ticks(self) -> Iterator[float]:
@@ -234,7 +235,7 @@ def load(result: Result, scale: Scale) -> Markup:
         for at in _stops(result)
     ]
     failed = len(result.failed)
-    label = f"At most {top} requests in flight; {failed} of {len(result.samples)} lost"
+    label = f"At most {top} requests in flight; {failed} of {result.sent} lost"
     return join(
         [
             el(
@@ -276,7 +277,7 @@ def _lost(failed: Sequence[Sample], scale: Scale) -> Iterator[Markup]:
         )
 
 
-def purse(one: Purse, *, several: bool = False) -> Markup:
+def purse(one: Purse, name: str) -> Markup:
     """Where a grace period went: a bar, and below it who spent what."""
     whole = max(one.granted, one.spent, 0.001)
     shapes: list[Markup] = [el("rect", width="100%", height=18, class_="lane-bg")]
@@ -302,7 +303,6 @@ def purse(one: Purse, *, several: bool = False) -> Markup:
         for index, share in enumerate(shares)
     ]
     keys.append(el("li", swatch("lane-bg"), "unused ", el("b", f"{one.unused:.2f} s")))
-    name = f"{one.pod}/{one.container}" if several else one.container
     return el(
         "figure",
         el(

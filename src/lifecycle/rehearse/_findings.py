@@ -17,6 +17,8 @@ LITTLE: Final = 0.1
 """Share of the grace period that ought to be left: a production machine is slower than this one."""
 FLOOR: Final = 2.0
 """Seconds that a container has after its stop signal, however little of its grace period is left."""
+YOUNG: Final = 2.0
+"""Seconds after its start within which a program may not have come to its handlers yet."""
 TELLING: Final = frozenset({Kind.EXITED, Kind.WARNING})
 """Kinds that may say why a container does not get ready."""
 NOT_FOUND: Final = frozenset({"400", "401", "403", "404", "405"})
@@ -68,8 +70,13 @@ def _times(samples: Sequence[Sample]) -> str:
         first, last = samples[0].at, max(sample.at for sample in samples)
         return f"at {first:.2f} s" if len(samples) == 1 else f"from {first:.2f} s to {last:.2f} s"
     first, last = min(relative), max(relative)
-    span = f"{first:+.2f} s" if len(relative) == 1 else f"{first:+.2f} s to {last:+.2f} s"
+    span = _signed(first) if len(relative) == 1 else f"{_signed(first)} to {_signed(last)}"
     return f"{span} from the stop signal"
+
+
+def _signed(seconds: float) -> str:
+    """Nothing is neither before nor after."""
+    return f"{round(seconds, 2) + 0.0:+.2f} s"
 
 
 def _lost(story: Story, outcomes: set[Outcome], ways: frozenset[Way]) -> Iterator[Found]:
@@ -139,9 +146,11 @@ def _ignored(story: Story) -> Iterator[Found]:
     for stop in story.stops:
         # Whoever ended all the same had other ways to hear of it.
         if stop.ignored and stop.killed is not None:
+            age = None if stop.signal is None else stop.signal - story.started(stop)
+            yet = f" yet, {age:.2f} s after its start" if age is not None and age < YOUNG else ""
             yield _of(
                 stop,
-                f"its PID 1 has no handler for {stop.signal_name}, so the kernel did not deliver it",
+                f"its PID 1 has no handler for {stop.signal_name}{yet}, so the kernel did not deliver it",
                 at=stop.signal,
                 where=_command(story, stop.container),
             )
@@ -313,7 +322,7 @@ def _late(story: Story) -> Iterator[Found]:
         if isinstance(late, int | float) and late > 0:
             yield _of(
                 stop,
-                f"the last request came {late:.1f} s after the end of its lame duck",
+                f"the last request came {late:.2f} s after the end of its lame duck",
                 where=_lifecycle(story, stop.container),
                 values={"more": f"{math.ceil(late) + 1:g}"},
             )

@@ -28,13 +28,18 @@ POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 def to_html(
     results: Result | Sequence[Result], *, names: Sequence[str] = (), compare: bool = False
 ) -> str:
-    """One page for one result or several. `compare` sets them side by side, on one scale of time.
+    """One page for one result or several. `compare` sets them side by side, each scenario on one scale of time.
 
     `names` tell them apart where neither workload nor scenario does: "without the library", "with it".
     """
     results = [results] if isinstance(results, Result) else results
     named = dict(enumerate(names))
-    scale = Scale.of(*results) if compare else None
+    scales = [
+        Scale.of(*(other for other in results if other.scenario == one.scenario))
+        if compare
+        else Scale.of(one)
+        for one in results
+    ]
     several = len(results) > 1
     title = " and ".join(dict.fromkeys(result.title for result in results)) or "nothing"
     page = el(
@@ -59,7 +64,7 @@ def to_html(
             el(
                 "main",
                 *(
-                    _article(index, result, scale or Scale.of(result), named.get(index))
+                    _article(index, result, scales[index], named.get(index))
                     for index, result in enumerate(results)
                 ),
             ),
@@ -133,7 +138,7 @@ def _broken(result: Result) -> int:
 
 def _figures(result: Result) -> Iterator[tuple[str, str]]:
     p99 = result.latency(0.99)
-    yield "Requests", f"{len(result.samples):,}"
+    yield "Requests", f"{result.sent:,}"
     yield "Lost", f"{len(result.failed):,}"
     yield "p99", "–" if p99 is None else f"{p99 * 1000:,.0f} ms"  # noqa: RUF001 - a dash for nothing
     spent = max(result.purses, key=lambda one: one.spent, default=None)
@@ -159,13 +164,18 @@ def _article(index: int, result: Result, scale: Scale, name: str | None) -> Mark
             class_="figures",
         ),
         el("ul", *map(_promise, result.promises), class_="promises"),
-        [el("h3", "What to do"), *map(_finding, result.findings)] if result.findings else None,
+        [
+            el("h3", "What to do"),
+            *(_finding(one, several=result.several_pods) for one in result.findings),
+        ]
+        if result.findings
+        else None,
         el("h3", "What happened"),
         el("div", timeline(result, scale), legend(), class_="plot"),
-        _load(result, scale) if result.samples else None,
+        _load(result, scale) if result.sent else None,
         [
             el("h3", "The grace period, and who spent it"),
-            *(purse(one, several=result.several_pods) for one in result.purses),
+            *(purse(one, result.purse_name(one)) for one in result.purses),
         ]
         if result.purses
         else None,
@@ -195,11 +205,12 @@ def _promise(promise: Promise) -> Markup:
     )
 
 
-def _finding(finding: Finding) -> Markup:
+def _finding(finding: Finding, *, several: bool) -> Markup:
     about = [
         finding.id,
-        "/".join(part for part in (finding.pod, finding.container) if part),
-        "" if finding.at is None else f"{finding.at:.2f} s",
+        "/".join(part for part in (finding.pod * several, finding.container) if part),
+        "" if finding.times == 1 else f"{finding.times:,} times",
+        "" if finding.at is None else f"{'first at ' * (finding.times > 1)}{finding.at:.2f} s",
         "" if finding.where is None else str(finding.where),
     ]
     return el(

@@ -20,7 +20,7 @@ Child = str | float | None | Iterable["Child"]
 def el(tag: str, *children: Child, **attributes: str | float | bool | None) -> Markup:
     """An element. `None` leaves an attribute out; `class_` is `class`, and other underscores are hyphens."""
     written = "".join(
-        f' {name.rstrip("_").replace("_", "-")}="{html.escape(_text(value))}"'
+        f' {name.rstrip("_").replace("_", "-")}="{html.escape(_printable(_text(value)))}"'
         for name, value in attributes.items()
         if value is not None and value is not False
     )

@@ -32,6 +32,7 @@ def purses(story: Story) -> Iterator[Purse]:
                 granted=stop.granted,
                 began=stop.began,
                 shares=tuple(_shares(stop, stop.exited)),
+                life=stop.life,
             )
 
 

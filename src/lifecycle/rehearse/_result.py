@@ -107,6 +107,8 @@ class Finding:
     at: float | None = None
     where: Where | None = None
     """In the manifest."""
+    times: int = 1
+    """How often the same was found: in several lives of a container, or in several pods."""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -118,6 +120,7 @@ class Finding:
             "pod": self.pod,
             "at": _rounded(self.at),
             "where": None if self.where is None else str(self.where),
+            "times": self.times,
         }
 
 
@@ -160,6 +163,8 @@ class Purse:
     granted: float
     began: float
     shares: tuple[Share, ...] = ()
+    life: int = 1
+    """Which one of the container's lives it ended: 2 after the first restart."""
 
     @property
     def spent(self) -> float:
@@ -177,7 +182,18 @@ class Purse:
             "began": _rounded(self.began),
             "shares": [share.to_dict() for share in self.shares],
             "unused": _rounded(self.unused),
+            "life": self.life,
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What a file keeps of requests that were answered: one by one only those that failed are in it."""
+
+    sent: int
+    p50: float | None = None
+    p99: float | None = None
+    in_flight: tuple[tuple[float, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +209,8 @@ class Result:
     containers: Mapping[str, Fate] = field(default_factory=dict[str, Fate])
     """By name; by `pod/name` where there are several pods."""
     samples: tuple[Sample, ...] = ()
+    totals: Totals | None = None
+    """Of a result that was read from a file: `samples` are those that failed."""
     reconnected: int = 0
     """Kept connections that were closed before anything was sent on them: no failure, clients open another."""
     findings: tuple[Finding, ...] = ()
@@ -204,6 +222,10 @@ class Result:
     """What was not as in a cluster."""
     seconds: float = 0.0
     """How long it took."""
+
+    @property
+    def sent(self) -> int:
+        return len(self.samples) if self.totals is None else self.totals.sent
 
     @property
     def failed(self) -> tuple[Sample, ...]:
@@ -218,8 +240,18 @@ class Result:
     def several_pods(self) -> bool:
         return len({event.pod for event in self.events if event.pod}) > 1
 
+    def purse_name(self, purse: Purse) -> str:
+        """Whose it is, and of which life where the container had several."""
+        name = f"{purse.pod}/{purse.container}" if self.several_pods else purse.container
+        others = (one for one in self.purses if one is not purse)
+        again = any((one.pod, one.container) == (purse.pod, purse.container) for one in others)
+        return f"{name}, life {purse.life}" if again or purse.life > 1 else name
+
     def in_flight(self) -> Iterator[tuple[float, int]]:
         """Steps: from this moment on so many requests were under way. Long-lived streams are not counted."""
+        if self.totals is not None:
+            yield from self.totals.in_flight
+            return
         steps: dict[float, int] = {}
         for sample in self.samples:
             if sample.way in {Way.NEW, Way.KEPT}:
@@ -232,6 +264,8 @@ class Result:
 
     def latency(self, share: float) -> float | None:
         """Seconds within which this share of the answered requests was answered: 0.5, 0.99."""
+        if self.totals is not None:
+            return {0.5: self.totals.p50, 0.99: self.totals.p99}.get(share)
         took = sorted(
             sample.seconds
             for sample in self.samples
@@ -250,7 +284,7 @@ class Result:
             "events": [_event(event) for event in self.events],
             "containers": {name: fate.to_dict() for name, fate in self.containers.items()},
             "requests": {
-                "sent": len(self.samples),
+                "sent": self.sent,
                 "failed": len(self.failed),
                 "reconnected": self.reconnected,
                 "latency": {

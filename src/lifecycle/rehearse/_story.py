@@ -1,6 +1,7 @@
 """What was seen of a rehearsal, so that it can be judged: questions that several findings ask of the events."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,6 +24,8 @@ class Stop:
     pod: str
     began: float
     granted: float
+    life: int = 1
+    """Which one of the container's."""
     pre_stop_began: float | None = None
     pre_stop_ended: float | None = None
     abandoned: bool = False
@@ -89,13 +92,19 @@ class Story:
 
     def _stops(self) -> Iterator[Stop]:
         under_way: dict[tuple[str, str], dict[str, Any]] = {}
+        lives: Counter[tuple[str, str]] = Counter()
         for event in self.events:
             key = (event.pod, event.container)
+            lives[key] += event.kind is Kind.STARTED
             if event.kind is Kind.KILLING:
                 # A kubelet that was restarted begins again: the grace period that the pod sees began before.
                 under_way.setdefault(
                     key,
-                    {"began": event.at, "granted": _number(event.data.get("grace"))},
+                    {
+                        "began": event.at,
+                        "granted": _number(event.data.get("grace")),
+                        "life": max(lives[key], 1),
+                    },
                 )
                 continue
             stop = under_way.get(key)
@@ -106,6 +115,15 @@ class Story:
                 yield _made(under_way.pop(key), key)
         for key, stop in under_way.items():
             yield _made(stop, key)
+
+    def started(self, stop: Stop) -> float:
+        """When the life began that was ended so."""
+        mine = (
+            event.at
+            for event in self.of(Kind.STARTED)
+            if (event.pod, event.container) == (stop.pod, stop.container) and event.at <= stop.began
+        )
+        return max(mine, default=0.0)
 
     def signal_near(self, pod: str, at: float) -> float | None:
         """The stop signal of this pod that is nearest to a moment."""

@@ -40,7 +40,7 @@ SENTENCES: Final = {
     Kind.DEADLINE_EXCEEDED: "activeDeadlineSeconds is over",
     Kind.KUBELET_RESTARTED: "the kubelet restarts",
     Kind.ENDPOINT_ADDED: "routers lead to it from now on ({detail})",
-    Kind.ENDPOINT_REMOVED: "routers do not lead to it any more",
+    Kind.ENDPOINT_REMOVED: "routers do not lead to it any more ({detail})",
 }
 """What a line says of an event; `{name}` is from its data."""
 
@@ -104,7 +104,7 @@ def summary(result: Result) -> Iterator[str]:
     yield ""
     yield from _requests(result)
     for purse in result.purses:
-        yield from _purse(purse, several_pods=result.several_pods)
+        yield from _purse(purse, result.purse_name(purse))
     yield ""
     for promise in result.promises:
         mark = {True: "kept", False: "BROKEN", None: "untried"}[promise.kept]
@@ -116,12 +116,14 @@ def summary(result: Result) -> Iterator[str]:
         )
         place = f"{finding.where}: " if finding.where else ""
         yield ""
-        yield f"{place}{finding.severity.value} {finding.id}: {who + ': ' if who else ''}{printable(finding.what)}"
+        times = f" ({finding.times} times)" if finding.times > 1 else ""
+        what = f"{who + ': ' if who else ''}{printable(finding.what)}{times}"
+        yield f"{place}{finding.severity.value} {finding.id}: {what}"
         yield f"    {'fix' if finding.severity is not Severity.NOTE else 'hint'}: {finding.fix}"
 
 
 def _requests(result: Result) -> Iterator[str]:
-    if not result.samples:
+    if not result.sent:
         yield "  requests  none"
         return
     lost = Counter(sample.outcome.value for sample in result.failed)
@@ -129,7 +131,7 @@ def _requests(result: Result) -> Iterator[str]:
     again = (
         f"; {result.reconnected} kept connections were found closed" if result.reconnected else ""
     )
-    yield f"  requests  {len(result.samples)} sent, {len(result.failed)} lost ({told}){again}"
+    yield f"  requests  {result.sent} sent, {len(result.failed)} lost ({told}){again}"
     middle, slowest = result.latency(0.5), result.latency(0.99)
     if middle is not None and slowest is not None:
         yield f"            answered within {middle * 1000:.0f} ms (p50), {slowest * 1000:.0f} ms (p99)"
@@ -141,8 +143,7 @@ def _requests(result: Result) -> Iterator[str]:
             yield f"            {number} {way.value}: {end}"
 
 
-def _purse(purse: Purse, *, several_pods: bool) -> Iterator[str]:
-    who = f"{purse.pod}/{purse.container}" if several_pods else purse.container
+def _purse(purse: Purse, who: str) -> Iterator[str]:
     whole = max(purse.granted, purse.spent) or 1
     drawn = ""
     for letter, share in zip(FILLED * len(purse.shares), purse.shares, strict=False):
@@ -161,6 +162,6 @@ def side_by_side(results: Sequence[Result]) -> Iterator[str]:
         broken = [promise.title for promise in result.promises if promise.kept is False]
         verdict = f"BROKEN: {'; '.join(broken)}" if broken else "kept"
         yield (
-            f"  {result.scenario:<{width}}  {len(result.failed):4} of {len(result.samples):5} lost"
+            f"  {result.scenario:<{width}}  {len(result.failed):4} of {result.sent:5} lost"
             f"  {result.seconds:7.1f} s  {verdict}"
         )

@@ -1,5 +1,6 @@
 """Promises, kept or broken, and the whole result of a rehearsal."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -90,8 +91,18 @@ def _findings(story: Story) -> list[Finding]:
     return [
         finding
         for rule in FINDINGS
-        for finding in rule.findings(story, promised=rule.id in promised)
+        for finding in _once([*rule.findings(story, promised=rule.id in promised)])
     ]
+
+
+def _once(findings: list[Finding]) -> Iterator[Finding]:
+    """The same, found in several lives or pods, is one finding with a count, at its first place."""
+    same: dict[Finding, list[Finding]] = {}
+    for finding in findings:
+        same.setdefault(replace(finding, pod="", at=None), []).append(finding)
+    for group in same.values():
+        pods = {finding.pod for finding in group}
+        yield replace(group[0], pod=pods.pop() if len(pods) == 1 else "", times=len(group))
 
 
 def _promises(story: Story, findings: tuple[Finding, ...]) -> list[Promise]:
