@@ -67,6 +67,10 @@ def test_what_cannot_be_played_is_refused_with_a_way_out(
     ("content", "told"),
     [
         ("kind: [", "pod.yaml:2:1: this is no YAML"),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: []}\n",
+            "pod.yaml:4:8: Pod/a has no containers: there is nothing to play",
+        ),
         ("apiVersion: v1\nkind: Service\nmetadata: {name: a}\n", "there is no pod in it"),
         (
             f"{POD}---{POD.replace('name: web}', 'name: web2}')}",

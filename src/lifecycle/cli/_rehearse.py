@@ -362,9 +362,19 @@ def _follow(*, logs: bool, quiet: bool) -> "Watch | None":
         return None
     from rich.console import Console
 
+    from lifecycle.core import RehearsalError
     from lifecycle.rehearse import live
 
-    return live(Console(highlight=False), logs=logs)
+    class Heard(Console):
+        def on_broken_pipe(self) -> None:
+            """`| head` has read enough: it ends as any rehearsal does that cannot go on, and leaves nothing."""
+            self.quiet = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise RehearsalError(
+                "nobody reads on: the rehearsal is ended, nothing of the pod is left"
+            )
+
+    return live(Heard(highlight=False), logs=logs)
 
 
 def _scenarios(workload: "Workload", name: str, *, every: bool) -> list[str]:
@@ -449,6 +459,7 @@ def _workload(file: str, wanted: str | None) -> "Workload":
         raise ManifestError(f"it cannot be read: {error.strerror}", file=name) from None
     found = [one for one in manifest.workloads if wanted in (None, one.title, one.name)]
     if len(found) == 1:
+        _not_empty(found[0])
         return found[0]
     titles = ", ".join(one.title for one in manifest.workloads)
     if not manifest.workloads:
@@ -456,6 +467,16 @@ def _workload(file: str, wanted: str | None) -> "Workload":
     raise Unusable(
         f"{name}: {wanted or 'several pods'}: say which with --workload, one of {titles}"
     )
+
+
+def _not_empty(workload: "Workload") -> None:
+    from lifecycle.core import ManifestError
+
+    pod = workload.pod
+    if not pod.containers:
+        place = pod.place.at("containers")
+        what = f"{workload.title} has no containers: there is nothing to play"
+        raise ManifestError(what, file=place.file, line=place.line, column=place.column)
 
 
 def _list_scenarios(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's signature
