@@ -203,6 +203,27 @@ def test_a_baseline_that_is_none_is_refused(tmp_path: Path, content: str) -> Non
         read_baseline(file)
 
 
+def test_a_sudden_death_is_not_told_to_serve_on() -> None:
+    (finding,) = _findings(story(samples=(LOST["refused"],), scenario="crash"))
+    assert finding.fix.startswith("nobody serves on after a sudden death")
+
+
+def test_a_handler_that_is_not_there_yet_is_told_from_one_that_never_is() -> None:
+    ignored = replace(SIGNAL, data={"ignored": True})
+    killed = Event(38, Kind.SIGNAL, "web", "pod", "SIGKILL")
+    for began, told in ((9.5, "SIGTERM yet, 0.50 s after its start, so"), (1, "SIGTERM, so")):
+        started = Event(began, Kind.STARTED, "web", "pod")
+        seen = story(started, replace(KILLING, at=9.9), ignored, killed, replace(EXITED, at=38))
+        (finding,) = _findings(seen)
+        assert f"no handler for {told} the kernel did not deliver it" in finding.what
+
+
+def test_what_a_container_has_beyond_its_grace_period_is_not_called_unused() -> None:
+    evicted = story(replace(KILLING, data={"grace": 1}), SIGNAL, EXITED, scenario="evict")
+    result = Result(title="Pod/web", scenario="evict", purses=tuple(purses(evicted)))
+    assert "!    3.00 s  beyond it" in "\n".join(summary(result))
+
+
 # The same, several times
 
 

@@ -245,6 +245,14 @@ class _Asked:
 
 def run(file: str, **words: Any) -> None:
     """Read, play, print, and exit with what it means."""
+    try:
+        sys.exit(_run(file, **words))
+    except KeyboardInterrupt:
+        click.echo("interrupted: nothing of the pod is left", err=True)
+        sys.exit(INTERRUPTED)
+
+
+def _run(file: str, **words: Any) -> int:
     with kube_extra():
         from lifecycle.rehearse import LocalMachine, read_baseline
     from lifecycle.core import ManifestError, RehearsalError
@@ -261,7 +269,7 @@ def run(file: str, **words: Any) -> None:
         machine = LocalMachine(_local_options(words), namespace=workload.namespace)
         options = _options(words, workload)
         names = _scenarios(workload, words["scenario"], every=words["every"])
-        sys.exit(_play(workload, options, machine, names * words["runs"], asked))
+        return _play(workload, options, machine, names * words["runs"], asked)
     except (ManifestError, RehearsalError) as error:
         raise Unusable(str(error)) from None
 
@@ -281,11 +289,7 @@ def _play(
     for name in names:
         chosen = replace(options, scenario=name)
         watch = _follow(logs=asked.logs, quiet=asked.quiet)
-        try:
-            result = anyio.run(partial(rehearse, workload, chosen, machine, watch=watch))
-        except KeyboardInterrupt:
-            click.echo("interrupted: nothing of the pod is left", err=True)
-            return INTERRUPTED
+        result = anyio.run(partial(rehearse, workload, chosen, machine, watch=watch))
         results.append(result)
         if sys.stdout.isatty() and not asked.quiet:
             # The screen is gone; what was on it stays to be read.

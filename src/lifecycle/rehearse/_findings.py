@@ -21,6 +21,8 @@ YOUNG: Final = 2.0
 """Seconds after its start within which a program may not have come to its handlers yet."""
 TELLING: Final = frozenset({Kind.EXITED, Kind.WARNING})
 """Kinds that may say why a container does not get ready."""
+LOSSES: Final = frozenset({"refused", "cut-off", "server-errors", "streams-cut-off"})
+AFTER_DEATH: Final = "nobody serves on after a sudden death: run several replicas, and let clients repeat what may be repeated"
 NOT_FOUND: Final = frozenset({"400", "401", "403", "404", "405"})
 
 
@@ -51,11 +53,12 @@ class Rule:
         meant = self.id in story.scenario.expects
         unasked = self.severity is Severity.ERROR and not promised
         for found in self.find(story):
+            alone = self.id in LOSSES and story.died_alone
             yield Finding(
                 id=self.id,
                 severity=Severity.NOTE if meant or unasked else self.severity,
                 what=found.what,
-                fix=self.fix.format(**found.values),
+                fix=AFTER_DEATH if alone else self.fix.format(**found.values),
                 container=found.container,
                 pod=found.pod,
                 at=found.at,
@@ -440,8 +443,8 @@ FINDINGS: Final = (
         severity=Severity.ERROR,
         means="PID 1 of a container has no default action for a signal: without a handler it is dropped.",
         fix=(
-            "write the command as a list without a shell (or `exec` in it), handle SIGTERM in the program, or run it"
-            " below an init: lifecycle supervise -- COMMAND"
+            "write the command as a list without a shell (or `exec` in it), handle SIGTERM in the program, before it"
+            " loads anything else, or run it below an init: lifecycle supervise -- COMMAND"
         ),
         find=_ignored,
     ),

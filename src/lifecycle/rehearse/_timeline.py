@@ -10,6 +10,8 @@ from lifecycle.rehearse._result import Purse, Result, Severity, Way
 BAR: Final = 60
 """Characters for a whole grace period."""
 FILLED: Final = "#=+*o"
+TOLD: Final = 0.5
+"""Seconds beyond the grace period that are no mere inaccuracy."""
 LONGEST: Final = 160
 """Characters of what a program said."""
 
@@ -152,7 +154,11 @@ def _purse(purse: Purse, who: str) -> Iterator[str]:
     yield f"  grace     {purse.granted:g} s for {who}  [{drawn[:BAR]:.<{BAR}}]"
     for letter, share in zip(FILLED * len(purse.shares), purse.shares, strict=False):
         yield f"            {letter} {share.seconds:7.2f} s  {share.who}"
-    yield f"            . {purse.unused:7.2f} s  unused"
+    beyond = purse.spent - purse.granted
+    if beyond > TOLD:
+        yield f"            ! {beyond:7.2f} s  beyond it: after its stop signal a container has 2 s at least"
+    else:
+        yield f"            . {purse.unused:7.2f} s  unused"
 
 
 def side_by_side(results: Sequence[Result]) -> Iterator[str]:
