@@ -133,19 +133,19 @@ async def test_a_container_lives_and_dies_as_in_a_cluster(
             Container(
                 name="seed",
                 role=Role.INIT,
-                command=("sh", "-c", "echo $GREETING > /work/shared/greeting"),
+                command=("sh", "-c", "echo $GREETING > /data/shared/greeting"),
                 env=(
                     EnvVar(name="GREETING", value="hello $(WHO)$$"),
                     EnvVar(name="WHO", value="x"),
                 ),
-                mounts=(Mount(volume="v", path="/work/shared"),),
+                mounts=(Mount(volume="v", path="/data/shared"),),
             ),
         ),
         containers=(
             Container(
                 name="app",
-                command=("sh", "-c", 'cat /work/shared/greeting; exec "$0" "$@"', *python(program)),
-                mounts=(Mount(volume="v", path="/work/shared"),),
+                command=("sh", "-c", 'cat /data/shared/greeting; exec "$0" "$@"', *python(program)),
+                mounts=(Mount(volume="v", path="/data/shared"),),
                 pre_stop=Exec(command=(*python(tell), "/run/lc/message")),
                 termination_message_path="/run/lc/message",
             ),
