@@ -8,6 +8,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from lifecycle.server import _uvicorn
 from lifecycle.server._arrivals import Arrivals
 from lifecycle.server._uvicorn import (
     PRIVATE,
@@ -54,3 +55,38 @@ def test_a_protocol_of_another_kind_is_served_as_it_is() -> None:
     arrivals = Arrivals(lambda: 0.0)
     assert watched(Other, arrivals, asyncio.Event()) is Other
     assert issubclass(watched(H11Protocol, arrivals, asyncio.Event()), Watched)
+
+
+async def nothing_here(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body"})
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+@pytest.mark.parametrize("protocol", [H11Protocol, HttpToolsProtocol])
+def test_who_has_just_connected_is_answered_and_who_is_idle_is_let_go(
+    protocol: Any, fresh: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_uvicorn, "FRESH", 30 if fresh else 0)
+
+    async def told() -> bytes:
+        config = uvicorn.Config(nothing_here, http=protocol, log_config=None, access_log=False)
+        config.load()
+        state: Any = uvicorn.Server(config).server_state
+        made = watched(protocol, Arrivals(lambda: 0.0), ended := asyncio.Event())
+        server = await asyncio.get_running_loop().create_server(
+            lambda: made(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+        )
+        async with server:
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            while not state.connections:  # noqa: ASYNC110 - uvicorn has no event for it
+                await asyncio.sleep(0)
+            for connection in state.connections:
+                connection.part()
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            answer = await asyncio.wait_for(reader.read(), 30)
+            writer.close()
+            await ended.wait()
+        return answer
+
+    assert asyncio.run(told())[:12] == (b"HTTP/1.1 204" if fresh else b"")

@@ -30,7 +30,7 @@ PRIVATE_OF_PROTOCOLS: Final = (
     "shutdown",
 )
 """Methods of its HTTP/1.1 protocols that are overridden or called here."""
-PRIVATE_ATTRIBUTES_OF_PROTOCOLS: Final = ("app", "cycle", "transport")
+PRIVATE_ATTRIBUTES_OF_PROTOCOLS: Final = ("app", "cycle", "loop", "transport")
 """Their attributes that are read or set here, and `response_complete` of the `cycle`."""
 STREAMS_OF_HTTP2: Final = "cycles"
 """The attribute of its HTTP/2 protocol that has the streams that are under way; where it is missing, they are left to
@@ -43,6 +43,8 @@ TURNS: Final = 5
 LINGER: Final = 0.3
 """Seconds for peers to answer the end of an idle connection, before it is cut: TLS peers that read nothing never do,
 and asyncio would wait 30 s for them (`ssl_shutdown_timeout`)."""
+FRESH: Final = 0.1
+"""Seconds in which a client that has just connected sends its first request: until then it is not idle."""
 CUT_AHEAD: Final = 0.5
 """Seconds before the watchdog's deadline at which slow readers are cut off."""
 RECEIVING_PATIENCE: Final = 5.0
@@ -200,11 +202,13 @@ class Watched:
     receiving = False
     """Bytes have come of a request that the application has not been given yet."""
     parted = False
+    made_at = 0.0
     _finish: Callable[[], object] | None = None
     _patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         cast("Any", super()).connection_made(transport)
+        self.made_at = self.loop.time()
         if hasattr(self, "app"):
             self.app = FirstRequest(self, self.arrivals)
 
@@ -236,6 +240,11 @@ class Watched:
             self.shutdown()
             return
         if self.parted or self.transport.is_closing():
+            return
+        age = self.loop.time() - self.made_at
+        if cycle is None and age < FRESH:
+            # Accepted, and its request is on the way: closed now, the client would have lost it.
+            self.loop.call_later(FRESH - age, self.part)
             return
         self.parted = True
         # TLS has no half: its close says so to the peer, and is cut short if that does not answer.
