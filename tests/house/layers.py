@@ -34,6 +34,9 @@ LAYERS = {
     "cli": _layer("core runtime asgi server kube rehearse supervisor", "anyio click rich uvicorn"),
 }
 
+# Started by itself, beside whatever the process that starts it has loaded.
+ALONE = "rehearse._agent"
+
 # `life.serve(…)` belongs to the object that people have in hand; what it calls lives two layers above it.
 FACADE = {"runtime": frozenset({"serve", "serve_async"})}
 
@@ -104,15 +107,24 @@ def layer_faults(package: Path) -> list[str]:
         faults.extend(
             f"{relative}:{found.line}: {fault}"
             for found in imports(path.read_text(encoding="utf-8"), dotted)
-            if (fault := _fault(own, found, package.name))
+            if (fault := _fault(own, found, package.name, alone=_is_alone(relative)))
         )
     return faults
 
 
-def _fault(own: str, found: Import, package: str) -> str | None:
+def _is_alone(path: Path) -> bool:
+    return ".".join(path.parts).startswith(f"{ALONE}.")
+
+
+def _fault(own: str, found: Import, package: str, *, alone: bool = False) -> str | None:
     module = found.module
     top, _, rest = module.partition(".")
     may = LAYERS[own]
+    if alone:
+        inside = found.relative and f"{rest}.".startswith(f"{ALONE}.")
+        if inside or top in sys.stdlib_module_names:
+            return None
+        return f"{ALONE} imports {module}: it is started by itself, with the standard library alone"
     if top == package:
         other = rest.partition(".")[0]
         if other == own:

@@ -74,6 +74,16 @@ def test_imports_point_down_only() -> None:
             "import lifecycle.supervisor._y",
             "supervisor imports lifecycle.supervisor._y: it is copied by itself, so write it relative",
         ),
+        (
+            "rehearse/_agent/_x.py",
+            "import anyio",
+            "rehearse._agent imports anyio: it is started by itself, with the standard library alone",
+        ),
+        (
+            "rehearse/_agent/_x.py",
+            "from .._link import AGENT",
+            "rehearse._agent imports lifecycle.rehearse._link.AGENT: it is started by itself, with the standard library alone",
+        ),
         ("stray.py", "", "'stray' is in no layer: give it a row in tests/house/layers.py"),
     ],
 )
@@ -96,6 +106,7 @@ def test_an_import_that_points_elsewhere_is_found(
         ("asgi/_x.py", "from lifecycle.runtime import Z\nfrom starlette.types import Scope"),
         ("cli/_x.py", "import click\nfrom lifecycle.kube import Z"),
         ("supervisor/_x.py", "from ._y import Z\nimport os"),
+        ("rehearse/_agent/_x.py", "from ._y import Z\nimport os"),
         ("__init__.py", "import lifecycle.asgi"),
         ("__main__.py", "from lifecycle.cli import main"),
     ],

@@ -15,7 +15,10 @@ import anyio
 
 from lifecycle.rehearse._agent import PACKET
 
-AGENT: Final = Path(__file__).with_name("_agent.py")
+AGENT: Final = (
+    f"import sys; sys.path.append({str(Path(__file__).parent)!r}); import _agent; _agent.main()"
+)
+"""Found by itself, beside us: the library and what it needs stay out of it."""
 PATIENCE: Final = 10.0
 """Seconds for an agent to leave nothing behind, before it is killed itself."""
 
@@ -141,7 +144,7 @@ async def linked() -> AsyncIterator[Link]:
         ours.setblocking(False)  # noqa: FBT003 - its signature
         with theirs:
             agent = await anyio.open_process(
-                [sys.executable, "-I", "-S", str(AGENT), str(theirs.fileno())],
+                [sys.executable, "-I", "-S", "-c", AGENT, str(theirs.fileno())],
                 stdin=DEVNULL,
                 stdout=DEVNULL,
                 stderr=None,
