@@ -26,7 +26,7 @@ LAYERS = {
     "testing": _layer("core runtime asgi", "anyio trio"),
     # The supervisor's options, which are the rules of what may stand in a manifest: a table, the standard library alone.
     "kube": _layer("core supervisor", "yaml"),
-    "rehearse": _layer("core kube", "anyio h11 rich websockets yaml"),
+    "rehearse": _layer("core kube", "anyio h11 h2 rich websockets yaml"),
     # pytest loads it in every run: all but pytest is imported inside its fixtures.
     "pytest_plugin": _layer("core kube rehearse", "anyio pytest"),
     # Copied and compiled by itself: it knows nobody.

@@ -13,8 +13,9 @@ import pytest
 from anyio.abc import SocketStream
 from anyio.streams.tls import TLSListener
 
-from lifecycle.kube import Container, HttpGet, Pod, Port
+from lifecycle.kube import Container, Grpc, HttpGet, Pod, Port
 from lifecycle.rehearse import HttpResult, NoAnswerError, PodClock
+from lifecycle.rehearse._grpc import check_health
 from lifecycle.rehearse._hooks import run_check, run_hook
 from lifecycle.rehearse._http import BODY, HOOK, PROBE, fetch
 from lifecycle.rehearse._state import ProbeResult
@@ -292,6 +293,9 @@ class Net:
 
     async def connect(self, host: str | None, port: int) -> None:
         await (await self.dial(host or ADDRESS, port)).aclose()
+
+    async def health(self, check: Grpc, container: Container) -> str:
+        return await check_health(check, ADDRESS, self.dial)
 
 
 APP = Container(name="app")

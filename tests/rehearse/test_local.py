@@ -24,6 +24,7 @@ from lifecycle.rehearse import (
     PodClock,
     PodPhase,
     PodWorker,
+    _link,
     play,
 )
 from tests.support.clock import flowing
@@ -461,6 +462,16 @@ async def test_what_cannot_be_played_is_refused_before_anything_runs(
         async with living(Pod(containers=(container,)), "none", **options):
             pass
     assert str(refused.value) == message
+
+
+@ONE_BACKEND
+async def test_an_agent_that_does_not_come_up_is_an_error_that_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_link, "AGENT", "raise SystemExit(1)")
+    with pytest.raises(RehearsalError, match="the process that is to play the node ended at once"):
+        async with living(alone("true"), "auto"):
+            pass
 
 
 @ONE_BACKEND

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lifecycle.kube import Container, EnvVar, Exec, Grpc, HttpGet, Pod, Probe, Volume
+from lifecycle.kube import Container, EnvVar, Exec, HttpGet, Pod, Probe, Volume
 from lifecycle.rehearse import LocalOptions, pod_ip
 from lifecycle.rehearse._recipe import Site, expand, notes, substitution
 
@@ -76,7 +76,6 @@ def test_what_is_played_otherwise_is_said() -> None:
         command=("sh",),
         working_dir="/no/such/folder",
         stop_signal="SIGUSR1",
-        liveness=Probe(check=Grpc(port=1)),
         readiness=Probe(check=Exec(command=("true",))),
         pre_stop=HttpGet(port=1, host="localhost"),
     )
@@ -88,7 +87,6 @@ def test_what_is_played_otherwise_is_said() -> None:
         "volume 'v'",
         "workingDir /no/such/folder is not on this machine",
         "stopSignal is not heeded",
-        "livenessProbe",
         "preStop",
     ]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import anyio
 from anyio.abc import ByteStream, TaskGroup
 
-from lifecycle.kube import Container, HttpGet, Pod
+from lifecycle.kube import Container, Grpc, HttpGet, Pod
 from lifecycle.rehearse import (
     CannotStartError,
     Event,
@@ -21,6 +21,7 @@ from lifecycle.rehearse import (
     PodClock,
     PodWorker,
 )
+from lifecycle.rehearse._grpc import SERVING
 
 NEVER = float("inf")
 
@@ -172,6 +173,10 @@ class FakeMachine:
     async def connect(self, host: str | None, port: int) -> None:
         if next_act(self.acts, str(port)).result is None:
             raise NoAnswerError("connection refused")
+
+    async def health(self, check: Grpc, container: Container) -> str:
+        await self.connect(None, check.port)
+        return SERVING
 
 
 @dataclass(eq=False)

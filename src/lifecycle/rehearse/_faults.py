@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import anyio
 from anyio.abc import ByteStream
 
-from lifecycle.kube import Container, Exec, Handler, HttpGet, Pod
+from lifecycle.kube import Container, Exec, Grpc, Handler, HttpGet, Pod
 from lifecycle.rehearse._clock import PodClock
 from lifecycle.rehearse._runtime import (
     ExecResult,
@@ -159,16 +159,20 @@ class FaultyNetwork:
         return answer
 
     async def probe(self, get: HttpGet, container: Container) -> HttpResult:
-        if (
-            self._faults.liveness_fails
-            and container.liveness is not None
-            and get is container.liveness.check
-        ):
+        self._spoil(get, container)
+        return await self._network.probe(get, container)
+
+    async def health(self, check: Grpc, container: Container) -> str:
+        self._spoil(check, container)
+        return await self._network.health(check, container)
+
+    def _spoil(self, check: HttpGet | Grpc, container: Container) -> None:
+        liveness = container.liveness
+        if self._faults.liveness_fails and liveness is not None and check is liveness.check:
             raise NoAnswerError("the scenario makes this probe fail")
         process = self._faults.processes.get(container.name)
         if process is not None and process.is_asleep:
             raise NoAnswerError("the scenario makes the start slow")
-        return await self._network.probe(get, container)
 
     async def dial(self, host: str, port: int) -> ByteStream:
         return await self._network.dial(host, port)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from lifecycle.kube import Check, Container, Exec, Grpc, Handler, HttpGet, Pod, Sleep, TcpSocket
 from lifecycle.rehearse._clock import PodClock
+from lifecycle.rehearse._grpc import SERVING
 from lifecycle.rehearse._runtime import ExecResult, Network, NoAnswerError, Process
 from lifecycle.rehearse._state import ProbeResult
 
@@ -107,9 +108,9 @@ async def _check(
                 if port is None:
                     return ProbeResult.FAILURE, f"the container has no port {wanted!r}"
                 await network.connect(host, port)
-            case Grpc(port=port):
-                # A TCP connection stands for the call; `_fidelity` says so.
-                await network.connect(None, port)
+            case Grpc():
+                status = await network.health(check, container)
+                return _judged(ok=status == SERVING), status
     except NoAnswerError as error:
         return ProbeResult.FAILURE, str(error)
     return ProbeResult.SUCCESS, ""

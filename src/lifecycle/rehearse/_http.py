@@ -5,7 +5,7 @@ tell the difference.
 """
 
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
@@ -17,13 +17,7 @@ from anyio.streams.tls import TLSStream
 
 from lifecycle.kube import Container, HttpGet
 from lifecycle.rehearse._runtime import HttpResult, NoAnswerError
-
-Dial = Callable[[str, int], Awaitable[ByteStream]]
-"""Connect to a host and a port.
-
-Raises:
-    OSError: As the system says.
-"""
+from lifecycle.rehearse._wire import Dial, closing, why
 
 BODY: Final = 10 * 1024
 """Bytes of an answer that are read."""
@@ -129,44 +123,14 @@ async def _once(
         raise NoAnswerError(f"cannot ask for {target!r}: {error}") from None
     try:
         stream = await dial(host, port)
-        async with _closing(stream):
+        async with closing(stream):
             if url.scheme == "https":
                 stream = await _tls(stream, host)
             return await _exchange(stream, request)
     except (OSError, ssl.SSLError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
-        raise NoAnswerError(_why(error)) from None
+        raise NoAnswerError(why(error)) from None
     except h11.RemoteProtocolError as error:
         raise NoAnswerError(f"malformed HTTP response: {error}") from None
-
-
-class _closing:  # noqa: N801 - as contextlib.aclosing
-    """Closed at once: a TLS peer that says nothing must not hold us."""
-
-    def __init__(self, stream: ByteStream) -> None:
-        self._stream = stream
-
-    async def __aenter__(self) -> None:
-        pass
-
-    async def __aexit__(self, *_: object) -> None:
-        await anyio.aclose_forcefully(self._stream)
-
-
-def _why(error: Exception) -> str:
-    match error:
-        case anyio.EndOfStream():
-            return "EOF"
-        case anyio.BrokenResourceError():
-            return "connection reset by peer"
-        case ssl.SSLError(reason=reason):
-            return f"tls: {reason}"
-        case ConnectionRefusedError():
-            return "connection refused"
-        case OSError(strerror=str(reason)):
-            return reason
-        case _:
-            # anyio gathers the failures of several addresses.
-            return _why(error.__cause__) if isinstance(error.__cause__, OSError) else str(error)
 
 
 class _Spy(ByteStream):

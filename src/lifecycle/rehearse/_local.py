@@ -15,9 +15,10 @@ import anyio
 from anyio.abc import SocketStream, TaskGroup
 
 from lifecycle.core import RehearsalError
-from lifecycle.kube import Container, HttpGet
+from lifecycle.kube import Container, Grpc, HttpGet
 from lifecycle.rehearse._clock import PodClock
 from lifecycle.rehearse._events import Journal, Kind
+from lifecycle.rehearse._grpc import check_health
 from lifecycle.rehearse._http import HOOK, PROBE, fetch
 from lifecycle.rehearse._link import AgentGoneError, Link, linked
 from lifecycle.rehearse._output import LINES, Output, read_all
@@ -354,6 +355,9 @@ class LocalNetwork:
             raise NoAnswerError(error.strerror or str(error)) from None
         await stream.aclose()
 
+    async def health(self, check: Grpc, container: Container) -> str:  # noqa: ARG002 - as the others
+        return await check_health(check, self.address, self.dial)
+
 
 @asynccontextmanager
 async def running(
@@ -374,6 +378,10 @@ async def running(
                 await runtime.begin()
             except RehearsalError as error:
                 refused = error  # outside of the task group, which would wrap it
+            except AgentGoneError:
+                refused = RehearsalError(
+                    "the process that is to play the node ended at once: see what it wrote above. It is this Python, run with -I -S"
+                )
             else:
                 yield runtime, LocalNetwork(runtime)
     finally:

@@ -11,7 +11,7 @@ from typing import Final
 from uuid import NAMESPACE_DNS, uuid5
 
 from lifecycle.core import RehearsalError
-from lifecycle.kube import Container, EnvVar, Grpc, HttpGet, Pod
+from lifecycle.kube import Container, EnvVar, HttpGet, Pod
 
 NODE: Final = "127.0.0.1"
 """The node's address: where the kubelet's requests come from."""
@@ -219,9 +219,6 @@ def _notes(container: Container, pod: Pod, options: LocalOptions) -> list[str]:
         told.append("stopSignal is not heeded: its feature gate is off in Kubernetes 1.36")
     if container.read_only_root:
         told.append("readOnlyRootFilesystem is not played")
-    for name, probe in container.probes.items():
-        if isinstance(probe.check, Grpc):
-            told.append(f"{name}: a TCP connection stands for the gRPC call")
     for name, hook in container.hooks.items():
         if isinstance(hook, HttpGet) and hook.host in ("127.0.0.1", "localhost", "::1"):
             told.append(f"{name}: host {hook.host} is the node, not the container")

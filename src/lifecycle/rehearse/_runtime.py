@@ -6,7 +6,7 @@ from typing import Protocol
 
 from anyio.abc import ByteStream
 
-from lifecycle.kube import Container, HttpGet
+from lifecycle.kube import Container, Grpc, HttpGet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +123,14 @@ class Network(Protocol):
 
     async def connect(self, host: str | None, port: int) -> None:
         """A TCP connection, closed at once.
+
+        Raises:
+            NoAnswerError: As it says.
+        """
+        ...
+
+    async def health(self, check: Grpc, container: Container) -> str:
+        """As a gRPC probe: a status of `grpc.health.v1`. The caller cancels it when its time is over.
 
         Raises:
             NoAnswerError: As it says.

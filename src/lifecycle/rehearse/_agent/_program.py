@@ -29,7 +29,7 @@ class Lifeline:
 
 
 def become(
-    argv: Sequence[str],
+    argv: list[str],
     env: Mapping[str, str],
     output: Sequence[int],
     lifeline: Lifeline,
