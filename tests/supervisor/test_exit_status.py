@@ -25,6 +25,16 @@ def test_a_program_that_dies_of_a_signal_gives_128_plus_its_number(
         assert status == 128 + signal.Signals[f"SIG{name}"]
 
 
+def test_every_deadly_signal_gives_128_plus_its_number(supervisor: Form) -> None:
+    harmless = {signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT}
+    stopping = {signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
+    deadly = sorted(map(int, signal.valid_signals() - harmless - stopping))
+    numbers = deadly if supervisor.name == "static" else [2, 13, 15, 25, 34, 64]
+    for number in numbers:
+        program = f"ulimit -c 0; kill -{number} $$"
+        assert supervisor.run("sh", "-c", program)[0] == 128 + number
+
+
 def test_a_remapped_status_becomes_another_and_all_others_stay(supervisor: Form) -> None:
     assert supervisor.run("--remap", "143=0", "--remap", "3=4", "sh", "-c", "exit 3")[0] == 4
     assert supervisor.run("--remap", "143", "sh", "-c", "kill $$")[0] == 0
@@ -65,6 +75,16 @@ def test_a_program_that_cannot_be_executed_is_126(supervisor: Form, tmp_path: Pa
         assert errors == f"supervisor: cannot start '{program}': Permission denied\n"
 
 
+def test_a_script_whose_interpreter_is_missing_says_so(supervisor: Form, tmp_path: Path) -> None:
+    """The kernel says that there is no such file, and means another one: `sh` with a carriage return, or a loader."""
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\r\nexit 0\r\n")
+    script.chmod(0o755)
+    status, _, errors = supervisor.run(script)
+    assert status == 126
+    assert "it is there, but not the interpreter or loader that it names" in errors
+
+
 def test_a_script_without_an_interpreter_line_is_given_to_the_shell(
     supervisor: Form, tmp_path: Path
 ) -> None:
@@ -95,6 +115,11 @@ def test_a_script_without_an_interpreter_line_is_given_to_the_shell(
             "'sometimes' is none of started, ready, success, exited",
         ),
         (("--after", "https://x/", "true"), "TLS is not spoken here"),
+        (("--pre-stop", "https://x/", "true"), "TLS is not spoken here"),
+        (("--peer-quit", "https://x/", "true"), "TLS is not spoken here"),
+        (("--after", "http://x:80a/", "true"), "'http://x:80a/' is no URL"),
+        (("--stop-with", "http:///quit", "true"), "'http:///quit' is no URL"),
+        (("--peer-quit", "http://x/a b", "true"), "letters that no URL has"),
         (("--name", "../x", "true"), "'../x' is no name"),
         (("--watchdog", "5", "true"), "needs --notify"),
         (("",), "the command is an empty word"),

@@ -241,6 +241,26 @@ def test_the_stop_is_held_until_dependents_are_gone(pod: Pod) -> None:
     assert record["used"] >= 0.6
 
 
+def test_a_dependent_that_does_not_end_holds_the_stop_no_longer_than_the_purse_allows(
+    pod: Pod,
+) -> None:
+    """Both are killed at the same moment. Before that, each has been asked."""
+    words = ("--grace-period", "2", "--margin", "500ms")
+    deaf = ("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done")
+    db = pod.start("db", *words, *WITNESS).until("ready")
+    web = pod.start("web", *words, "--after", "db", *deaf).until("ready")
+    for running in (db, web):
+        running.send(signal.SIGTERM)
+    assert db.finish()[:2] == (0, "ready\nSIGTERM\nclean\n")
+    assert web.status() == 137
+
+
+def test_any_condition_may_end_a_program(supervisor: Form, tmp_path: Path) -> None:
+    running = supervisor.start("--until", f"file:{tmp_path / 'enough'}", *WITNESS).until("ready")
+    (tmp_path / "enough").touch()
+    assert running.finish()[:2] == (0, "ready\nSIGTERM\nclean\n")
+
+
 def test_a_stop_of_one_container_alone_is_not_held_for_long(pod: Pod) -> None:
     """A liveness restart: the dependents know of nothing."""
     db = pod.start("db", *WITNESS).until("ready")

@@ -11,10 +11,15 @@ pytestmark = pytest.mark.process
 
 
 def test_a_hundred_orphans_of_mixed_lifetimes_leave_no_zombie(supervisor: Form, place: str) -> None:
-    program = "for i in 1 2 3 4; do (sleep 0.$i & sleep 0.$i & sleep 0 & true) & done; echo ready; sleep 1; exit 3"
-    words = (*PYTHON, "-c", "import os,sys; os.execvp('sh', ['sh', '-c', sys.argv[1]])", program)
-    running = supervisor.start(*words, place=place).until("ready")
+    program = (
+        "for i in 1 2 3 4 5; do (for j in $(seq 10); do sleep 0.$i & sleep 0 & done) & done;"
+        "wait; echo ready; read x; exit 3"
+    )
+    running = supervisor.start("sh", "-c", program, stdin=-1, place=place).until("ready")
     wait_until(lambda: len(running.children()) == 1)
+    assert running.process.stdin is not None
+    running.process.stdin.write(b"\n")
+    running.process.stdin.flush()
     assert running.status() == 3
 
 

@@ -40,6 +40,26 @@ def test_every_signal_arrives_once_and_in_order(supervisor: Form, place: str) ->
     assert heard(out) == expected
 
 
+def test_a_childs_end_is_ours_and_queued_signals_keep_their_number(supervisor: Form) -> None:
+    """CHLD is the one that is not passed on. Real-time signals are queued, so five are five."""
+    program = (
+        "import os, signal\n"
+        "waited = {signal.SIGCHLD, signal.SIGRTMIN + 1, signal.SIGRTMIN + 2}\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, waited)\n"
+        "os.write(1, b'ready\\n')\n"
+        "number = 0\n"
+        "while number != signal.SIGRTMIN + 2:\n"
+        "    number = signal.sigwaitinfo(waited).si_signo\n"
+        "    os.write(1, b'%d\\n' % number)\n"
+    )
+    running = supervisor.start(*PYTHON, "-c", program).until("ready")
+    queued, last = signal.SIGRTMIN + 1, signal.SIGRTMIN + 2
+    for number in [signal.SIGCHLD, *[queued] * 5, signal.SIGCHLD, last]:
+        running.send(number)
+    status, out, _ = running.finish()
+    assert (status, out.split()) == (0, ["ready", *[str(int(queued))] * 5, str(int(last))])
+
+
 def test_a_signal_is_rewritten_once_by_name_or_number(supervisor: Form) -> None:
     words = ("--rewrite", "USR1:USR2", "-r", "12:10", "--rewrite", "HUP:64", "--rewrite", "64:1")
     running = supervisor.start(*words, *WITNESS).until("ready")
@@ -72,6 +92,42 @@ def test_a_delayed_signal_arrives_later(supervisor: Form) -> None:
     running.send(signal.SIGTERM)
     assert running.status() == 0
     assert 0.3 <= time.monotonic() - began < 3
+
+
+def test_a_delayed_signal_is_overtaken_by_those_that_are_not(supervisor: Form) -> None:
+    running = supervisor.start("--delay", "USR1=200ms", *WITNESS).until("ready")
+    running.send(signal.SIGUSR1)
+    running.send(signal.SIGUSR2)
+    running.until("SIGUSR1")
+    running.send(signal.SIGTERM)
+    assert heard(running.finish()[1])[:2] == ["SIGUSR2", "SIGUSR1"]
+
+
+def test_a_pre_fork_server_tells_its_workers_itself(supervisor: Form, place: str) -> None:
+    """TERM is for the main process alone: a worker that heard it, too, would drop what it is doing."""
+    worker = " ".join([*WITNESS, "QUIT"])
+    program = (
+        f"{worker} & echo main; trap 'sleep 0.2; kill -QUIT $!; wait $!; exit 5' TERM; wait; wait"
+    )
+    running = supervisor.start("sh", "-c", program, place=place).until("ready").until("main")
+    running.send(signal.SIGTERM)
+    status, out, _ = running.finish()
+    assert (status, heard(out.replace("main\n", ""))) == (5, ["SIGQUIT"])
+
+
+def test_a_shell_hears_with_its_group_when_that_is_found_out(supervisor: Form) -> None:
+    """A shell waits for what runs in the foreground before it acts on a signal; any other program is told alone."""
+    words = ("--signal-to", "auto")
+    running = supervisor.start(*words, "sh", "-c", f"{' '.join(WITNESS)} USR1; exit 4")
+    running.until("ready").send(signal.SIGUSR1)
+    running.until("SIGUSR1")
+    running.finish()
+    running = supervisor.start(
+        *words, "env", "sh", "-c", f"trap : HUP; {' '.join(WITNESS)} & wait; wait"
+    )
+    running.until("ready").send(signal.SIGHUP)
+    running.send(signal.SIGTERM)
+    assert "SIGHUP" not in running.finish()[1]
 
 
 def test_only_the_main_process_hears_unless_the_group_is_asked_for(supervisor: Form) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as some
 
 from lifecycle.supervisor import _json, _mesh, _specs
 from lifecycle.supervisor._errors import UsageError
+from lifecycle.supervisor._option import Option
 from lifecycle.supervisor._options import BY_SHORT, OPTIONS
 from lifecycle.supervisor._settings import Settings, parse
 from lifecycle.supervisor._signals import LAST, name_of, number_of
@@ -133,6 +134,71 @@ def test_every_option_has_a_typed_setting_and_a_variable_of_its_own() -> None:
     assert len({option.variable for option in OPTIONS}) == len(OPTIONS)
     assert len(BY_SHORT) == len([option for option in OPTIONS if option.short])
     assert Settings().after is not Settings().after
+
+
+WRITTEN = {
+    "": "true",
+    "CONDITION": "db:ready",
+    "COMMAND|URL": "nginx -s quit",
+    "DIR": "/x",
+    "DURATION": "7s",
+    "FROM:TO": "HUP:USR1",
+    "N": "3",
+    "N=M": "3=4",
+    "PATH": "/x/y",
+    "PATHS": "/x/y",
+    "SIG": "QUIT",
+    "SIG=DURATION": "TERM=5s",
+    "SIGNALS": "QUIT",
+    "STATUSES": "1-4",
+    "STEPS": "TERM:5s,KILL",
+    "URL": "http://localhost/x",
+}
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+def test_every_option_means_the_same_as_a_variable(option: Option) -> None:
+    written = WRITTEN.get(option.metavar, "")
+    if isinstance(option.parse, _specs.Choice):
+        written = option.parse.words[-1]
+    elif option.metavar == "NAME":
+        written = "db"
+    given = [f"--{option.name}={written}", "--notify", "--", "true"]
+    words = [f"--{option.name}", written, *given[1:]]
+    variables = {option.variable: written}
+    found = [parse(given, {}), parse(given[1:], variables), parse(given[1:], variables | {"X": ""})]
+    if not option.is_flag:
+        found.append(parse(words, {}))
+    values = {repr(plain(getattr(settings, option.attribute))) for settings in found}
+    assert len(values) == 1
+    if option.name != "notify":
+        assert values != {repr(plain(getattr(parse(["true"], {}), option.attribute)))}
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [plain(member) for member in value]
+    return value.text if isinstance(value, _specs.Condition) else value
+
+
+def test_lists_of_statuses_survive_in_a_variable_of_conditions() -> None:
+    """Both lists have commas."""
+    settings = parse(["true"], {"SUPERVISOR_AFTER": "db:0,3,10-12,web,file:/x,tcp://a:1"})
+    assert [condition.text for condition in settings.after] == [
+        "db:0,3,10-12",
+        "web",
+        "file:/x",
+        "tcp://a:1",
+    ]
+
+
+def test_several_letters_may_stand_behind_one_dash() -> None:
+    settings = parse(["-sgvv", "-we", "5", "-vr1:15", "true", "-x"], {})
+    assert (settings.signal_to, settings.verbose) == ("group", True)
+    assert (settings.remap, settings.rewrite) == ([(5, 0)], [(1, 15)])
+    assert settings.command == ["true", "-x"]
+    with pytest.raises(UsageError, match="unknown option '-x'"):
+        parse(["-vx", "true"], {})
 
 
 def test_our_own_statuses_are_distinct_and_explained() -> None:

@@ -2,12 +2,13 @@
 
 import fcntl
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lifecycle.supervisor import _state
+from lifecycle.supervisor import _markers, _state
 from lifecycle.supervisor._errors import StateError
 from lifecycle.supervisor._statuses import NAME_TAKEN
 
@@ -56,3 +57,21 @@ def test_whoever_only_looks_at_a_lock_does_not_take_the_name(
     os.close(claim().lock)
     os.close(looking)
     assert len(looked) == 1
+
+
+def test_a_marker_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Renamed first and synced later, it may be found empty after a crash of the machine."""
+    calls: list[str] = []
+    for name in ("write", "fsync", "rename"):
+        real = getattr(os, name)
+
+        def noted(*words: object, name: str = name, real: Callable[..., object] = real) -> object:
+            calls.append(name)
+            return real(*words)
+
+        monkeypatch.setattr(sys.modules["posix"], name, noted)
+    _markers.write(str(tmp_path / "marker"), "x")
+    assert calls == ["write", "fsync", "rename"]
+    assert [path.name for path in tmp_path.iterdir()] == ["marker"]

@@ -20,7 +20,9 @@ DEAF = ("sh", "-c", "trap '' TERM INT HUP; echo ready; while :; do sleep 0.05; d
 def test_a_program_that_ignores_term_is_killed_a_margin_before_the_kubelet_does(
     supervisor: Form, place: str, state: Path
 ) -> None:
-    words = ("--grace-period", "1s", "--margin", "300ms", "--name", "x", "--state-dir", state)
+    words = ["--grace-period", "1s", "--margin", "300ms", "--name", "x", "--state-dir", state]
+    state.parent.joinpath("log").touch()
+    words += ["--post-file", state.parent / "post", "--termination-path", state.parent / "log"]
     running = supervisor.start(*words, *DEAF, place=place).until("ready")
     began = time.monotonic()
     running.send(signal.SIGTERM)
@@ -33,6 +35,8 @@ def test_a_program_that_ignores_term_is_killed_a_margin_before_the_kubelet_does(
     assert record["asked"][0]["signal"] == "TERM"
     expected = "the kubelet or the container runtime" if place == "pid 1" else "process "
     assert record["asked"][0]["by"].startswith(expected)
+    assert (state.parent / "post.err").read_text() == "137\n"
+    assert read_json(state.parent / "log")["status"] == 137
 
 
 def test_the_escalation_is_taken_step_by_step(supervisor: Form) -> None:
@@ -149,7 +153,10 @@ def test_a_command_may_stand_for_the_signal(supervisor: Form, tmp_path: Path) ->
     assert "SIGTERM" in running.finish()[1]
 
 
-def test_a_get_may_stand_for_the_signal(supervisor: Form) -> None:
+@pytest.mark.parametrize(("option", "heard"), [("--pre-stop", "SIGTERM"), ("--stop-with", "")])
+def test_a_get_may_come_before_the_signal_or_stand_for_it(
+    supervisor: Form, option: str, heard: str
+) -> None:
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -164,19 +171,68 @@ def test_a_get_may_stand_for_the_signal(supervisor: Form) -> None:
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.handle_request).start()
         url = f"http://127.0.0.1:{server.server_port}/quit?now"
-        running = supervisor.start("--pre-stop", url, *WITNESS).until("ready")
+        last = "TERM" if heard else "QUIT"
+        running = supervisor.start(option, url, *WITNESS, last).until("ready")
         running.send(signal.SIGTERM)
-        assert running.status() == 0
+        wait_until(lambda: asked)
+        if not heard:
+            running.send(signal.SIGQUIT)
+        status, out, _ = running.finish()
+        assert status == 0
+        assert out.count("SIGTERM") == len(heard[:1])
     assert asked == ["/quit?now"]
 
 
-def test_a_pre_stop_command_that_hangs_does_not_outlive_the_purse(supervisor: Form) -> None:
-    words = ("--pre-stop", "sleep 30", "--grace-period", "1", "--margin", "500ms", *WITNESS)
-    running = supervisor.start(*words).until("ready")
-    began = time.monotonic()
+def test_what_hangs_before_the_stop_takes_neither_the_purse_nor_the_signal(
+    supervisor: Form,
+) -> None:
+    """As the kubelet does when a preStop hook overruns: the program is asked, late, and has a moment."""
+    for option in (
+        ("--pre-stop", "sleep 30"),
+        ("--stop-with", "sleep 30"),
+        ("--delay", "TERM=30s"),
+    ):
+        words = (*option, "--grace-period", "2", "--margin", "500ms", *WITNESS)
+        running = supervisor.start(*words).until("ready")
+        began = time.monotonic()
+        running.send(signal.SIGTERM)
+        status, out, errors = running.finish()
+        assert (status, out) == (0, "ready\nSIGTERM\nclean\n")
+        assert 0.7 <= time.monotonic() - began < 3
+        assert "what comes before the stop takes too long" in errors
+
+
+def test_a_step_that_was_overtaken_leads_nowhere(supervisor: Form) -> None:
+    """A second request went on to TERM. When the command ends after all, that is not the next step, which is KILL."""
+    words = (
+        "--pre-stop",
+        "sleep 0.4",
+        "--second-signal",
+        "escalate",
+        "--escalate",
+        "TERM:20s,KILL",
+    )
+    running = supervisor.start(*words, *WITNESS, "TERM", "0.9").until("ready")
     running.send(signal.SIGTERM)
-    assert running.status() == 137
-    assert time.monotonic() - began < 2
+    time.sleep(0.1)
+    running.send(signal.SIGTERM)
+    assert running.until("SIGTERM").finish()[:2] == (0, "ready\nSIGTERM\nclean\n")
+
+
+def test_the_clock_runs_from_the_hook_and_not_from_the_signal(
+    supervisor: Form, state: Path
+) -> None:
+    words = ("--name", "app", "--state-dir", state, "--grace-period", "2", "--margin", "500ms")
+    running = supervisor.start(*words, *DEAF).until("ready")
+    hook = supervisor.start("stop", "--name", "app", "--state-dir", state)
+    status = state / "app" / "status.json"
+    wait_until(lambda: read_json(status)["phase"] == "stopping")
+    began = time.monotonic()
+    time.sleep(0.8)
+    running.send(signal.SIGTERM)
+    assert (running.status(), hook.status()) == (137, 0)
+    assert time.monotonic() - began < 2.2, "0.8 s later, had it begun anew"
+    assert read_json(state / "app" / "record.json")["used"] < 1.7
 
 
 def test_the_stop_hook_draws_from_the_same_purse_and_waits(supervisor: Form, state: Path) -> None:

@@ -1,5 +1,6 @@
 """Start a process whose signals, terminal and parent are as the program expects them."""
 
+from . import _markers
 from ._errors import reason, write_line
 from ._native import STATIC, die_with_parent, own_memory
 from ._signals import CONT, HUP, KILL
@@ -77,7 +78,12 @@ def exec_program(command: list[str], environment: dict[str, str]) -> "tuple[int,
                 except OSError:
                     found = failure
                     continue
-            if failure.errno in (ENOENT, ENOTDIR):
+            if failure.errno == ENOENT and _markers.is_there(candidate):
+                # The kernel's word for it would send people to look for a file that is there.
+                found = found or OSError(
+                    ENOENT, "it is there, but not the interpreter or loader that it names"
+                )
+            elif failure.errno in (ENOENT, ENOTDIR):
                 missing = missing or failure
             else:
                 found = found or failure

@@ -9,7 +9,7 @@ from ._system import environment, posix, signal
 MASK_VARIABLE = "SUPERVISOR_ORIGINAL_MASK"
 # The words themselves, because the module that knows them is not needed to run a program.
 TEKTON_SUBCOMMANDS = ("init", "cp", "step-init", "decode-script")
-SUBCOMMANDS = ("--help", "-h", "--version", "install", "trigger", "stop", "wait", "status")
+SUBCOMMANDS = ("--help", "-h", "--version", "-V", "install", "trigger", "stop", "wait", "status")
 
 
 def main(words: list[str] | None = None) -> None:

@@ -140,7 +140,7 @@ GROUPS: dict[str, tuple[Option, ...]] = {
             "wait for this sidecar's readiness, and tell it to quit at the end",
         ),
         Option(
-            "peer-quit", "URL", spec.text, "POST to this when the program has ended", repeat=True
+            "peer-quit", "URL", spec.url, "POST to this when the program has ended", repeat=True
         ),
         Option(
             "peer-timeout",

@@ -3,7 +3,7 @@
 from ._errors import UsageError
 from ._option import PREFIX, Option
 from ._options import BY_NAME, BY_SHORT, COMPATIBLE, OPTIONS
-from ._specs import Condition
+from ._specs import Condition, conditions
 
 
 class Settings:
@@ -124,6 +124,7 @@ def parse(words: list[str], environment: dict[str, str]) -> Settings:
     _read_environment(settings, environment)
     given: set[str] = set()
     at = 0
+    words = [*words]
     while at < len(words):
         word = words[at]
         if word == "--":
@@ -139,6 +140,10 @@ def parse(words: list[str], environment: dict[str, str]) -> Settings:
 
 def _read_option(settings: Settings, words: list[str], at: int, given: set[str]) -> int:
     word = words[at]
+    if not word.startswith("--") and len(word) > 2 and _takes_no_value(word[:2]):
+        # `-sg`, `-vvv`: several letters behind one dash, as getopt has it.
+        words[at : at + 1] = [word[:2], f"-{word[2:]}"]
+        word = words[at]
     if word in COMPATIBLE:
         for name, value in COMPATIBLE[word]:
             settings.give(BY_NAME[name], value, source=word)
@@ -147,10 +152,8 @@ def _read_option(settings: Settings, words: list[str], at: int, given: set[str])
     option = BY_NAME.get(name)
     if option is None:
         option = BY_SHORT.get(word[:2])
-        # `-e143` and `-e 143`, as getopt has it; `-vvv` is verbose, too.
+        # `-e143` and `-e 143`, as getopt has it.
         name, equals, value = word[:2], word[2:], word[2:]
-        if option is not None and option.is_flag and set(word[1:]) == {option.short}:
-            equals = ""
     if option is None:
         raise UsageError(f"unknown option {word!r}: see --help, or write -- before the command")
     if option.is_flag:
@@ -169,12 +172,22 @@ def _read_option(settings: Settings, words: list[str], at: int, given: set[str])
     return at + 1
 
 
+def _takes_no_value(letter: str) -> bool:
+    option = BY_SHORT.get(letter)
+    return letter in COMPATIBLE or (option is not None and option.is_flag)
+
+
 def _read_environment(settings: Settings, environment: dict[str, str]) -> None:
     for option in OPTIONS:
         value = environment.get(option.variable)
         if not value:
             continue  # An empty variable is how a manifest takes one back.
-        parts = value.split(",") if option.repeat else [value]
+        if not option.repeat:
+            parts = [value]
+        elif option.metavar == "CONDITION":
+            parts = conditions(value)
+        else:
+            parts = value.split(",")
         for part in parts:
             settings.give(option, part, source=option.variable)
 

@@ -124,8 +124,30 @@ def name(word: str) -> str:
     return word
 
 
+def url(word: str) -> str:
+    if word.startswith("https://"):
+        raise UsageError(
+            f"{word!r}: TLS is not spoken here; take http://, or tcp://host:port for a wait"
+        )
+    authority = word.removeprefix("http://").partition("/")[0]
+    host, colon, port = authority.rpartition(":")
+    if not colon or "]" in port:
+        host, port = authority, "80"
+    if not (word.startswith("http://") and host and _is_port(port)):
+        raise UsageError(f"{word!r} is no URL: write http://host:port/path")
+    if not (word.isascii() and word.isprintable()) or " " in word:
+        raise UsageError(f"{word!r} has letters that no URL has: write them as %20 and so on")
+    return word
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 0 < int(text) < 65536
+
+
 def command(line: str) -> tuple[str, ...]:
     """A URL, a JSON list, or words with shell quotes; no shell is needed, and none is used."""
+    if line.startswith(("http://", "https://")):
+        return (url(line),)
     if line.startswith("["):
         from . import _json
 
@@ -184,15 +206,11 @@ class Condition:
 
 def condition(word: str, default: str = "started") -> Condition:
     """`NAME[:STATE]`, `NAME:0,3` (exit statuses), `file:/path[:content]`, `tcp://host:port`, `http://…`."""
-    if word.startswith("http://"):
-        return Condition(word, "http", text(word))
-    if word.startswith("https://"):
-        raise UsageError(
-            f"{word!r}: TLS is not spoken here; wait for the port with tcp://host:port"
-        )
+    if word.startswith(("http://", "https://")):
+        return Condition(word, "http", url(word))
     if word.startswith("tcp://"):
         host, colon, port = word[6:].rpartition(":")
-        if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        if not (host and colon and _is_port(port)):
             raise UsageError(f"{word!r} is no address: write tcp://host:port")
         return Condition(word, "tcp", f"{host.strip('[]')}:{int(port)}")
     if word.startswith("file:"):
@@ -211,6 +229,17 @@ def condition(word: str, default: str = "started") -> Condition:
                 f"{word!r}: {state!r} is none of {', '.join(STATES)}, and no list of exit statuses"
             ) from None
     return Condition(word, "name", name(container), state or default)
+
+
+def conditions(words: str) -> list[str]:
+    """Separated by commas, as are the exit statuses of one: a part that is nothing but statuses belongs to the part before."""
+    parts: list[str] = []
+    for part in words.split(","):
+        if parts and part and part.strip("0123456789-") == "":
+            parts[-1] += f",{part}"
+        else:
+            parts.append(part)
+    return parts
 
 
 def until(word: str) -> Condition:

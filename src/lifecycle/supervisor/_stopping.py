@@ -3,7 +3,8 @@
     request ─ hold until dependents are gone ─ delay ─ --pre-stop ─ --stop-with or signals ─ … ─ KILL ─ give up
     └──────────────────────────────── grace period ───────────────────────────────── margin ┘
 
-The clock starts with the first request and never again. Whatever step it is in, the program's end ends it.
+The clock starts with the first request and never again. Whatever step it is in, the program's end ends it. What comes
+before the signals may take long, but not all: the program is never killed without having been asked.
 """
 
 from time import monotonic
@@ -26,6 +27,9 @@ MARGIN_SHARE = 0.05
 # What shares of the margin are for: the killed have this much to be gone, the rest is for markers.
 PATIENCE_WITH_THE_KILLED = 0.5
 KILL_PERIOD = 0.02
+# What the kubelet grants a container whose preStop hook has used up its grace period.
+LAST_CALL = 2.0
+LAST_CALL_SHARE = 0.5
 
 
 def margin_of(settings: Settings) -> float:
@@ -68,7 +72,10 @@ class Stopping:
         self._environment = environment
         self.margin = margin_of(settings)
         self._steps: list[Callable[[], None]] = []
+        # Which step it is: one that was overtaken must not lead to the next when it ends after all.
+        self._turn = 0
         self._patience: Timer | None = None
+        self._last_call: Timer | None = None
         self._kill: Timer | None = None
         self._give_up: Timer | None = None
         self.commands: set[int] = set()
@@ -126,7 +133,7 @@ class Stopping:
         settings = self._settings
         if self.hold is not None:
             hold = self.hold
-            self._steps.append(lambda: hold(self._next))
+            self._steps.append(lambda: hold(self._after(self._next)))
         delay = dict(settings.delay).get(number, 0.0)
         if delay:
             self._steps.append(lambda: self._wait(delay))
@@ -136,8 +143,19 @@ class Stopping:
         if settings.stop_with is not None:
             instead = settings.stop_with
             self._steps.append(lambda: self._run(instead, self._stopped_with))
-        for step, patience in self._signals(number):
-            self._steps.append(_Send(self._send, step, patience))
+        signals = [_Send(self._send, step, patience) for step, patience in self._signals(number)]
+        if self._steps:
+            whole = self.kill_at - monotonic()
+            at = self.kill_at - min(LAST_CALL, whole * LAST_CALL_SHARE)
+            self._last_call = self._loop.call_at(at, lambda: self._skip_to(len(signals)))
+        self._steps += signals
+
+    def _skip_to(self, signals: int) -> None:
+        """Whatever is awaited or run before the signals: it goes on beside them."""
+        if len(self._steps) >= signals:
+            self._voice.warn("what comes before the stop takes too long: the program is told now")
+            del self._steps[: len(self._steps) - signals]
+            self._next()
 
     def _signals(self, number: int) -> list[tuple[int, float | None]]:
         if self._settings.escalate is not None:
@@ -149,8 +167,19 @@ class Stopping:
     def _next(self) -> None:
         self._loop.cancel(self._patience)
         self._patience = None
+        self._turn += 1
         if self._program.running and self._steps:
             self._steps.pop(0)()
+
+    def _after(self, step: "Callable[[], None]") -> "Callable[[], None]":
+        """This step's successor, as long as no other one has begun: by a second request, or by the last call."""
+        turn = self._turn
+
+        def go_on() -> None:
+            if turn == self._turn:
+                step()
+
+        return go_on
 
     def _wait(self, seconds: float) -> None:
         self._patience = self._loop.call_after(seconds, self._next)
@@ -162,12 +191,14 @@ class Stopping:
 
     def _run(self, command: tuple[str, ...], ended: "Callable[[int], None]") -> None:
         self._voice.tell(f"running {' '.join(command)}")
+        turn = self._turn
 
         def forget(status: int) -> None:
             self.commands.discard(pid)
             if status:
                 self._voice.warn(f"{' '.join(command)} failed with {status}")
-            ended(status)
+            if turn == self._turn:
+                ended(status)
 
         pid = start_command(self._loop, command, self._environment, forget)
         self.commands.add(pid)
@@ -183,6 +214,7 @@ class Stopping:
             self._next()
 
     def _send(self, number: int, patience: float | None) -> None:
+        self._loop.cancel(self._last_call)
         if number == KILL:
             self.kill()
             return
@@ -216,6 +248,6 @@ class Stopping:
 
     def over(self) -> None:
         """The program is gone: nothing of this is due any more."""
-        for timer in (self._kill, self._patience, self._give_up):
+        for timer in (self._kill, self._patience, self._give_up, self._last_call):
             self._loop.cancel(timer)
         self._steps.clear()

@@ -186,6 +186,7 @@ SUBCOMMANDS: "dict[str, tuple[Callable[[Call], int], tuple[str, ...]]]" = {
     "--help": (help_, ()),
     "-h": (help_, ()),
     "--version": (version, ()),
+    "-V": (version, ()),
     "install": (install_, ()),
     "trigger": (trigger, ("--message",)),
     "stop": (stop, ("--name", "--state-dir", "--pid", "--timeout")),
