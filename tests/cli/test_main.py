@@ -80,6 +80,13 @@ def test_an_unknown_command_is_2_and_named(capsys: pytest.CaptureFixture[str]) -
     assert "No such command 'halt'" in capsys.readouterr().err
 
 
+def test_a_mistyped_command_is_2_and_the_meant_one_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["chek", "pod.yaml"]) == 2
+    assert "there is no command 'chek': did you mean check?" in capsys.readouterr().err
+
+
 @pytest.mark.process
 @pytest.mark.parametrize("words", [["--help"], ["stop", "--help"], ["trigger", "--help"]])
 def test_python_m_is_the_same_as_the_command(words: list[str]) -> None:

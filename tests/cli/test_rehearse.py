@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from lifecycle.cli import main
-from lifecycle.cli._rehearse import _page
+from lifecycle.cli._rehearse_report import page
 from lifecycle.rehearse import SCENARIOS, schema
 from tests.support.rehearsals import broken, kept
 
@@ -91,6 +91,25 @@ def test_a_file_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -
     assert "nowhere.yaml:1:1: it cannot be read: No such file" in capsys.readouterr().err
 
 
+def test_a_folder_and_an_empty_file_are_refused_with_a_way_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["rehearse", str(tmp_path)]) == 2
+    assert f"it is a directory: give the files in it, {tmp_path}/*.yaml" in capsys.readouterr().err
+    assert main(["rehearse", "/dev/null"]) == 2
+    assert "/dev/null:1:1: there is nothing in it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--html", "--json"])
+def test_a_report_that_has_no_folder_is_refused_before_anything_is_played(
+    pod: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    assert main(["rehearse", str(pod), "--run", "true", option, "/nowhere/report"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "/nowhere/report cannot be written: there is no folder /nowhere; make it first" in err
+
+
 def test_it_lists_its_scenarios(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rehearse", "--scenarios"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -105,12 +124,12 @@ def test_it_prints_its_schema(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_page_of_several_has_each() -> None:
-    assert _page([broken(), kept()], {}).count("<article") == 2
+    assert page([broken(), kept()], {}).count("<article") == 2
 
 
 def test_a_baseline_stands_beside_what_is_compared_with_it() -> None:
-    page = _page([kept()], {"delete": broken()})
-    assert page.index(": delete, before") < page.index(": delete, now")
-    assert page.count("<article") == 2
-    assert 'class="pair"' in page
-    assert _page([kept()], {"crash": broken()}) == _page([kept()], {})
+    shown = page([kept()], {"delete": broken()})
+    assert shown.index(": delete, before") < shown.index(": delete, now")
+    assert shown.count("<article") == 2
+    assert 'class="pair"' in shown
+    assert page([kept()], {"crash": broken()}) == page([kept()], {})

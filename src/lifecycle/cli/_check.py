@@ -3,13 +3,17 @@
 import dataclasses
 import os
 import sys
+from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lifecycle.cli._app_options import app_options
 from lifecycle.cli._extra import Unusable, kube_extra
-from lifecycle.cli._manifest import app_options
+from lifecycle.cli._input import read_file
+from lifecycle.cli._output import show, tell
+from lifecycle.cli._parameters import choice, flag, text, texts
 
 if TYPE_CHECKING:
     from lifecycle.kube import AppFacts, Manifest, Severity
@@ -35,36 +39,34 @@ def command() -> click.Command:
         "check",
         params=[
             click.Argument(["files"], nargs=-1, metavar="FILE…", type=click.Path()),
-            click.Option(
-                ["--format", "style"],
-                type=click.Choice(FORMATS),
+            choice(
+                "--format",
+                "style",
+                among=FORMATS,
                 default="text",
-                show_default=True,
-                help="text for people; json; sarif for code scanning; github for its log.",
+                what="text for people; json; sarif for code scanning; github for its log.",
             ),
-            click.Option(
-                ["--select"],
-                multiple=True,
+            texts(
+                "--select",
                 metavar="IDS",
-                help="Only these rules: ids or their beginnings, such as LC2 or LC101,LC3.",
+                what="Only these rules: ids or their beginnings, such as LC2 or LC101,LC3.",
             ),
-            click.Option(
-                ["--ignore"],
-                multiple=True,
+            texts(
+                "--ignore",
                 metavar="IDS",
-                help="Not these rules. Of --select and --ignore the more exact one counts.",
+                what="Not these rules. Of --select and --ignore the more exact one counts.",
             ),
             *app_options(required=False),
-            click.Option(
-                ["--container"],
+            text(
+                "--container",
                 metavar="NAME",
-                help="The container that the application is in.  [default: the one whose command names MODULE]",
+                what="The container that the application is in.  [default: the one whose command names MODULE]",
             ),
-            click.Option(["--rules", "list_rules"], is_flag=True, help="List all rules, and exit."),
-            click.Option(
-                ["--explain"],
+            flag("--rules", "list_rules", what="List all rules, and exit."),
+            text(
+                "--explain",
                 metavar="ID",
-                help="Say what a rule sees, why and what to do, and exit.",
+                what="Say what a rule sees, why and what to do, and exit.",
             ),
         ],
         callback=check,
@@ -94,7 +96,7 @@ def check(
     from lifecycle.core import ManifestError, SettingsError
 
     if list_rules or explain:
-        click.echo(_rules(explain), nl=False)
+        show(_rules(explain), what="the rules")
         return
     if not files:
         raise click.UsageError("which FILE? For standard input, write: lifecycle check -")
@@ -102,7 +104,7 @@ def check(
     errors: list[ManifestError] = []
     for file in files:
         try:
-            read.append(_read(file))
+            read.append(read_file(file))
         except ManifestError as error:
             errors.append(error)
     manifest = Manifest.joined(read)
@@ -119,9 +121,10 @@ def check(
         errors=errors,
         version=metadata.version("managed-lifecycle"),
     )
-    _show(findings_as(style, outcome, paint=_painted))
+    colours = False if os.environ.get("NO_COLOR") else None
+    show(findings_as(style, outcome, paint=_painted), what="the findings", colours=colours)
     if style in ("text", "github"):
-        _tell(manifest, errors if style == "text" else [], summary(outcome))
+        _tell_rest(manifest, errors if style == "text" else [], summary(outcome))
     sys.exit(outcome.status)
 
 
@@ -140,27 +143,16 @@ def _facts(
     from lifecycle.kube import AppFacts, environment_for
 
     own = {name: value for name, value in os.environ.items() if not _is_setting(name)}
+    load = partial(load_facts, target, app_dir=app_dir, factory=factory, timeout=timeout)
     try:
         pod = environment_for(manifest, AppFacts(target=target, container=container))
         try:
             # What the pod sets is judged later, by a rule that knows where it stands.
             plain = {name: value for name, value in pod.items() if not _is_setting(name)}
-            facts = load_facts(
-                target,
-                environment={**own, **plain},
-                app_dir=app_dir,
-                factory=factory,
-                timeout=timeout,
-            )
+            facts = load(environment={**own, **plain})
         except SettingsError:
             # It may be that the code makes sense only together with these.
-            facts = load_facts(
-                target,
-                environment={**own, **pod},
-                app_dir=app_dir,
-                factory=factory,
-                timeout=timeout,
-            )
+            facts = load(environment={**own, **pod})
     except SettingsError as error:
         raise Unusable(str(error)) from None
     return dataclasses.replace(facts, container=container)
@@ -174,60 +166,22 @@ def _split(words: tuple[str, ...]) -> list[str]:
     return [one.strip().upper() for word in words for one in word.split(",") if one.strip()]
 
 
-def _read(file: str) -> "Manifest":
-    from lifecycle.core import ManifestError
-    from lifecycle.kube import MAX_BYTES, read_manifest
-
-    name = "<stdin>" if file == "-" else os.fsencode(file).decode("utf-8", "replace")
-    try:
-        with click.open_file(file, "rb") as stream:
-            source: bytes = stream.read(MAX_BYTES + 1)
-    except IsADirectoryError:
-        raise ManifestError(
-            f"it is a directory: give the files in it, {name.rstrip('/')}/*.yaml", file=name
-        ) from None
-    except OSError as error:
-        raise ManifestError(f"it cannot be read: {error.strerror}", file=name) from None
-    manifest = read_manifest(source, name)
-    if not manifest.objects:
-        raise ManifestError(
-            "there is nothing in it: did the command before this one print a manifest?", file=name
-        )
-    return manifest
-
-
-def _show(text: str) -> None:
-    colours = False if os.environ.get("NO_COLOR") else None
-    # Names in a manifest are in any alphabet, and a terminal is not. What captures output may not know how.
-    reconfigure = getattr(sys.stdout, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(errors="backslashreplace")
-    try:
-        click.echo(text, nl=False, color=colours)
-    except BrokenPipeError:
-        raise  # click ends quietly then: whoever reads has seen enough
-    except OSError as error:
-        raise Unusable(f"the findings cannot be written: {error.strerror}") from None
-
-
 def _painted(severity: "Severity", text: str) -> str:
     colour = {"error": "red", "warning": "yellow"}.get(severity, "cyan")
     return click.style(text, fg=colour, bold=severity == "error")
 
 
-def _tell(manifest: "Manifest", errors: list[Any], sentence: str) -> None:
+def _tell_rest(manifest: "Manifest", errors: list[Any], sentence: str) -> None:
     """What is no finding goes to standard error."""
     from lifecycle.kube import printable
 
     for error in errors:
-        click.echo(f"lifecycle check: {printable(str(error))}", err=True)
+        tell(f"lifecycle check: {printable(str(error))}")
     names = [name for name, _ in manifest.passed_over]
     if names:
         shown = ", ".join(names[:5]) + (", …" if len(names) > len(names[:5]) else "")
-        click.echo(
-            f"lifecycle check: passed over, as no pod is in it: {printable(shown)}", err=True
-        )
-    click.echo(f"lifecycle check: {sentence}", err=True)
+        tell(f"lifecycle check: passed over, as no pod is in it: {printable(shown)}")
+    tell(f"lifecycle check: {sentence}")
 
 
 def _rules(explain: str | None) -> str:

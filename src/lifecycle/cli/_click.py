@@ -1,10 +1,13 @@
 """Every command but the two that must start at once, which are only listed here; see `_main.py`."""
 
+import difflib
 from collections.abc import Callable
+from typing import Any
 
 import click
 
 from lifecycle.cli import _check, _manifest, _rehearse, _serve, _stop, _trigger
+from lifecycle.cli._extra import INTERRUPTED
 
 LAZY: dict[str, Callable[[], click.Command]] = {
     "check": _check.command,
@@ -23,6 +26,23 @@ class _Lazy(click.Group):
         if cmd_name in LAZY:
             return LAZY[cmd_name]()
         return super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        near = difflib.get_close_matches(args[0], known, n=1)
+        # A shell that asks for completions wants no errors.
+        if near and args[0] not in known and not ctx.resilient_parsing:
+            ctx.fail(f"there is no command {args[0]!r}: did you mean {near[0]}?")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            # click would exit with 1, which is what a command found, or that something failed.
+            ctx.exit(INTERRUPTED)
 
 
 @click.group(
@@ -61,7 +81,7 @@ commands.add_command(_Forwarded("trigger", _trigger.run, _trigger.SUMMARY))
 
 
 def run(words: list[str]) -> int:
-    """Run a command line and return its exit status, with click's own handling of errors and Ctrl-C."""
+    """Run a command line and return its exit status, with click's own handling of errors."""
     try:
         commands.main(words, prog_name="lifecycle")
     except SystemExit as end:

@@ -5,6 +5,9 @@ from contextlib import contextmanager
 
 import click
 
+INTERRUPTED = 128 + 2
+"""As a shell says it: 128 and SIGINT."""
+
 
 class Unusable(click.ClickException):
     """The input cannot be used; the message says why."""

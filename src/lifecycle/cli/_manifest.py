@@ -2,11 +2,13 @@
 
 import os
 import shlex
-import sys
 
 import click
 
+from lifecycle.cli._app_options import app_options
 from lifecycle.cli._extra import Unusable, kube_extra
+from lifecycle.cli._output import show, tell
+from lifecycle.cli._parameters import flag, text, whole
 
 HELP = """\
 Print the part of a manifest that fits the application's own settings: grace period, hooks, probes, and the variables that
@@ -37,20 +39,12 @@ def command() -> click.Command:
         short_help="Print the part of a manifest that fits an application.",
         params=[
             *app_options(required=True),
-            click.Option(
-                ["--port"],
-                type=click.IntRange(1, 65535),
-                default=8000,
-                show_default=True,
-                help="Where the application listens.",
-            ),
-            click.Option(
-                ["--https"], is_flag=True, help="The application listens for HTTPS there."
-            ),
-            click.Option(
-                ["--container"],
+            whole("--port", most=65535, default=8000, what="Where the application listens."),
+            flag("--https", what="The application listens for HTTPS there."),
+            text(
+                "--container",
                 metavar="NAME",
-                help="The container's name.  [default: that of --name, else app]",
+                what="The container's name.  [default: that of --name, else app]",
             ),
             click.Option(
                 ["--hooks"],
@@ -65,16 +59,12 @@ def command() -> click.Command:
                 help="What the postStart hook runs before it writes the trigger file, in one word:"
                 " --post-start './warm-up --all'",
             ),
-            click.Option(
-                ["--token-secret"],
+            text(
+                "--token-secret",
                 metavar="NAME/KEY",
-                help="The Secret that has the shutdown token.  [default: CONTAINER-shutdown/token]",
+                what="The Secret that has the shutdown token.  [default: CONTAINER-shutdown/token]",
             ),
-            click.Option(
-                ["--patch"],
-                is_flag=True,
-                help="Print a strategic-merge patch, for kubectl patch and kustomize.",
-            ),
+            flag("--patch", what="Print a strategic-merge patch, for kubectl patch and kustomize."),
             click.Option(
                 ["--kind"],
                 type=click.Choice(KINDS, case_sensitive=False),
@@ -82,15 +72,12 @@ def command() -> click.Command:
                 metavar="KIND",
                 help=f"What the patch is for: {', '.join(KINDS)}.  [default: {KINDS[0]}]",
             ),
-            click.Option(
-                ["--name"],
-                metavar="NAME",
-                help="The name of what the patch is for.  [default: app]",
+            text(
+                "--name", metavar="NAME", what="The name of what the patch is for.  [default: app]"
             ),
-            click.Option(
-                ["--supervisor"],
-                is_flag=True,
-                help="With the supervisor as PID 1: its init container, volume, and CMD as its arguments.",
+            flag(
+                "--supervisor",
+                what="With the supervisor as PID 1: its init container, volume, and CMD as its arguments.",
             ),
             click.Option(
                 ["--supervisor-image"],
@@ -103,35 +90,6 @@ def command() -> click.Command:
         ],
         context_settings={"allow_interspersed_args": True},
     )
-
-
-def app_options(*, required: bool) -> list[click.Parameter]:
-    """The options that say which application, as every command has them that looks at one."""
-    return [
-        click.Option(
-            ["--app"],
-            required=required,
-            metavar="MODULE:NAME",
-            help="The application, or its Lifecycle: package.module:app.",
-        ),
-        click.Option(
-            ["--app-dir"],
-            metavar="DIR",
-            default="",
-            help="Where the module is.  [default: this folder]",
-        ),
-        click.Option(
-            ["--factory"], is_flag=True, help="NAME is a function that makes the application."
-        ),
-        click.Option(
-            ["--app-timeout"],
-            type=click.FloatRange(min=0.1, max=3600),
-            metavar="SECONDS",
-            default=20,
-            show_default=True,
-            help="Seconds for the import.",
-        ),
-    ]
 
 
 def manifest(
@@ -184,8 +142,8 @@ def manifest(
     except SettingsError as error:
         raise Unusable(str(error)) from None
     for note in stanza.notes:
-        click.echo(f"lifecycle manifest: {note}", err=True)
-    sys.stdout.write(stanza.text)
+        tell(f"lifecycle manifest: {note}")
+    show(stanza.text, what="the manifest")
 
 
 def _words(text: str) -> tuple[str, ...]:
