@@ -121,7 +121,8 @@ def build_static(
     library = library or f"{configured[0]}/libpython3.11.a"
     include = include or configured[1]
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copy(HERE / "main.c", folder)
+        for source in ("main.c", "spawn.c"):
+            shutil.copy(HERE / source, folder)
         Path(folder, "modules.c").write_text(frozen_table(python))
         command = [
             compiler,
@@ -136,6 +137,7 @@ def build_static(
             f"-I{include}",
             *extra,
             "main.c",
+            "spawn.c",
             "modules.c",
             library,
             "-o",

@@ -2,13 +2,13 @@
 
 from . import _markers
 from ._errors import reason, write_line
-from ._native import STATIC, die_with_parent, own_memory
+from ._native import STATIC, die_with_parent, spawn
 from ._signals import CONT, HUP, KILL
 from ._statuses import INTERNAL, NOT_EXECUTABLE, NOT_FOUND
 from ._system import TYPE_CHECKING, posix, signal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # An interpreter ignores these two from its start; a program that inherits that misses the end of its pipe.
@@ -17,6 +17,8 @@ CHANGED_BY_PYTHON = () if STATIC else (signal.SIGPIPE, signal.SIGXFSZ)
 ENOENT, ENOEXEC, EACCES, ENOTDIR = 2, 8, 13, 20
 TERMINAL_LOST = 0x5422  # TIOCNOTTY in <asm-generic/ioctls.h>
 TERMINAL_TAKEN = 0x540E  # TIOCSCTTY
+# Where one of these is set, the child has to write its own number into it.
+NUMBERED = {"LISTEN_PID", "WATCHDOG_PID"}
 
 
 class Launch:
@@ -57,17 +59,18 @@ def _open_descriptors() -> list[int]:
         return []
 
 
+def _candidates(program: str, environment: dict[str, str]) -> list[str]:
+    if "/" in program:
+        return [program]
+    folders = environment.get("PATH", DEFAULT_PATH).split(":")
+    return [f"{folder or '.'}/{program}" for folder in folders]
+
+
 def exec_program(command: list[str], environment: dict[str, str]) -> "tuple[int, OSError]":
     """Only returns if nothing could be executed: with the status, and why. As execvp(3), without its libc."""
-    program = command[0]
-    if "/" in program:
-        candidates = [program]
-    else:
-        folders = environment.get("PATH", DEFAULT_PATH).split(":")
-        candidates = [f"{folder or '.'}/{program}" for folder in folders]
     found: OSError | None = None
     missing: OSError | None = None
-    for candidate in candidates:
+    for candidate in _candidates(command[0], environment):
         try:
             posix.execve(candidate, command, environment)
         except OSError as failure:
@@ -93,13 +96,18 @@ def exec_program(command: list[str], environment: dict[str, str]) -> "tuple[int,
 
 
 def start(command: list[str], environment: dict[str, str], launch: Launch) -> int:
-    """Fork and execute; the process id. That it could not be executed, it says itself, with its status.
+    """Execute it in a process of its own, whose id is returned. That it could not be, it says itself, with its status.
 
     Returns only when the program has replaced us in the child, so that `started` means that it started.
 
     Raises:
         OSError: The system refuses another process.
     """
+    if STATIC and not (launch.session or launch.redirect or NUMBERED & environment.keys()):
+        try:
+            return _spawn(command, environment, launch)
+        except ValueError:
+            pass  # A NUL byte: the child says so.
     reading, writing = posix.pipe2(posix.O_CLOEXEC)
     terminal = launch.session and _give_up_terminal()
     try:
@@ -127,8 +135,25 @@ def start(command: list[str], environment: dict[str, str], launch: Launch) -> in
     posix.close(writing)
     posix.read(reading, 1)
     posix.close(reading)
-    own_memory()
     return pid
+
+
+def _spawn(command: list[str], environment: dict[str, str], launch: Launch) -> int:
+    """The same in C, without a copy of our memory, which would cost us a fault for every page that we write next."""
+
+    def encoded(texts: "Iterable[str]") -> list[bytes]:
+        return [text.encode("utf-8", "surrogateescape") for text in texts]
+
+    return spawn(
+        encoded(_candidates(command[0], environment)),
+        encoded(command),
+        encoded([f"{name}={value}" for name, value in environment.items()]),
+        list(launch.mask),
+        launch.directory,
+        launch.foreground,
+        launch.die_with_us,
+        f"supervisor: cannot start {command[0]!r}: ".encode("utf-8", "backslashreplace"),
+    )
 
 
 def _become(launch: Launch, *, terminal: bool) -> None:

@@ -1,6 +1,7 @@
 """Files that others read: written aside, synced, and renamed, so that nobody ever sees half of one."""
 
 from ._system import posix
+from ._system import read as read_file
 
 FAILED = ".err"
 # Held with flock(2) by whoever is to write the marker.
@@ -43,15 +44,9 @@ def write_all(descriptor: int, content: bytes) -> None:
 def read(path: str, limit: int = 65536) -> bytes | None:
     """None where nothing is, or nothing that can be read (a directory, another's secret)."""
     try:
-        descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
+        return read_file(path, limit)
     except (OSError, ValueError):
         return None
-    try:
-        return posix.read(descriptor, limit)
-    except OSError:
-        return None
-    finally:
-        posix.close(descriptor)
 
 
 def is_there(path: str, *, content: bool = False) -> bool:

@@ -1,6 +1,6 @@
-"""prctl(2), which Python does not offer.
+"""What Python does not offer: prctl(2), and a start by vfork(2), which the static executable alone has.
 
-The static executable has it built in. Elsewhere it is called through `_ctypes`, without the `ctypes` package on
+It has both built in. Elsewhere prctl is called through `_ctypes`, without the `ctypes` package on
 top of it, which costs as much as our whole start. Where neither works (a libc without dlopen, a seccomp filter)
 the caller gets False, says so once, and goes on.
 """
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
     def prctl(option: int, value: int) -> int: ...
     def original_mask() -> set[int]: ...
-    def own_memory() -> None: ...
+    def spawn(*launch: object) -> int: ...
 
 elif STATIC:
-    from _supervisor import original_mask, own_memory, prctl
+    from _supervisor import original_mask, prctl, spawn
 else:
 
     def original_mask() -> set[int]:
         return set()
 
-    def own_memory() -> None:
-        """Where faults are a small part of the way that a signal takes."""
+    def spawn(*launch: object) -> int:
+        raise NotImplementedError("only the static executable starts programs in C")
 
     def prctl(option: int, value: int) -> int:
         import _ctypes

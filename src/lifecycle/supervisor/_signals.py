@@ -1,7 +1,7 @@
 """Signals by name and number, and who sent them."""
 
 from ._errors import UsageError
-from ._system import signal
+from ._system import read, signal
 
 LAST = 64
 # Of the names that share a number (IOT and ABRT, POLL and IO, CLD and CHLD) the common one comes back.
@@ -93,8 +93,7 @@ class Sent:
 
 def _program(pid: int) -> str:
     try:
-        with open(f"/proc/{pid}/cmdline", "rb") as cmdline:
-            words = cmdline.read(200).split(b"\0")
+        words = read(f"/proc/{pid}/cmdline", 200).split(b"\0")
     except OSError:
         return ""
     text = b" ".join(word for word in words if word).decode("utf-8", "replace")

@@ -20,13 +20,26 @@ else:
         return value
 
 
-__all__ = ["cast", "environment", "posix", "signal"]
+__all__ = ["cast", "environment", "posix", "read", "signal"]
 
 
 def environment() -> dict[str, str]:
     """The environment as text; bytes that are no text survive as surrogates, there and back."""
     variables: dict[bytes, bytes] = getattr(posix, "environ")  # noqa: B009 - bytes, unlike the `os.environ` that checkers see
     return {_text(name): _text(value) for name, value in variables.items()}
+
+
+def read(path: str, limit: int = 65536) -> bytes:
+    """The beginning of a file. `open` builds three objects for that, and the static executable does without it.
+
+    Raises:
+        OSError: There is nothing that can be read.
+    """
+    descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
+    try:
+        return posix.read(descriptor, limit)
+    finally:
+        posix.close(descriptor)
 
 
 def _text(words: bytes) -> str:

@@ -1,6 +1,6 @@
 """The program's processes: its children, their children, and what left its group or its session."""
 
-from ._system import TYPE_CHECKING, posix
+from ._system import TYPE_CHECKING, posix, read
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -26,8 +26,7 @@ class Process:
         """As typed, for the record; the kernel's short name for one that has no arguments."""
         for file in ("cmdline", "comm"):
             try:
-                with open(f"/proc/{self.pid}/{file}", "rb") as source:
-                    words = source.read(400).rstrip(b"\0\n").split(b"\0")
+                words = read(f"/proc/{self.pid}/{file}", 400).rstrip(b"\0\n").split(b"\0")
             except OSError:
                 continue
             if any(words):
@@ -41,8 +40,7 @@ def process(pid: int) -> Process | None:
         OSError: There is no /proc.
     """
     try:
-        with open(f"/proc/{pid}/stat", "rb") as source:
-            line = source.read()
+        line = read(f"/proc/{pid}/stat")
     except (FileNotFoundError, ProcessLookupError):
         return None
     # The name is in parentheses and may hold spaces and parentheses of its own.
@@ -105,10 +103,11 @@ def has_children(*, without: "Container[int]") -> bool:
     """Whether anything but the given processes would still be ours to wait for."""
     me = posix.getpid()
     try:
-        with open(f"/proc/{me}/task/{me}/children", "rb") as source:
-            return any(int(pid) not in without for pid in source.read().split())
+        children = read(f"/proc/{me}/task/{me}/children").split()
     except OSError:
         pass  # A kernel without that file.
+    else:
+        return any(int(pid) not in without for pid in children)
     try:
         return bool(descendants(me, without=without))
     except OSError:
