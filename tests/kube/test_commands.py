@@ -11,7 +11,7 @@ from lifecycle.kube._commands import (
     slept,
     words,
 )
-from lifecycle.kube._model import Container
+from lifecycle.kube._container import Container
 from lifecycle.kube._rules_hooks import unknown_port
 from lifecycle.kube._rules_process import _keeps_the_signal
 from lifecycle.kube._rules_scripts import _in_background, absent_in, endless

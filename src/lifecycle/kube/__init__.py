@@ -11,40 +11,19 @@ from lifecycle.kube._check import (
     check,
     choose,
 )
+from lifecycle.kube._container import Container, EnvVar, Mount, Port, Role
 from lifecycle.kube._formats import (
     Outcome,
     findings_as,
     printable,
     summary,
 )
-from lifecycle.kube._model import (
-    NOWHERE,
-    Check,
-    Container,
-    DisruptionBudget,
-    EnvVar,
-    Exec,
-    Grpc,
-    Handler,
-    HttpGet,
-    Manifest,
-    Mount,
-    Place,
-    Pod,
-    Port,
-    Probe,
-    Role,
-    Service,
-    Sleep,
-    Strategy,
-    TcpSocket,
-    Volume,
-    Where,
-    Workload,
-)
+from lifecycle.kube._handlers import Check, Exec, Grpc, Handler, HttpGet, Probe, Sleep, TcpSocket
+from lifecycle.kube._manifest import DisruptionBudget, Manifest, Service
 from lifecycle.kube._parse import (
     read_manifest,
 )
+from lifecycle.kube._pod import Pod, Volume
 from lifecycle.kube._read import (
     MAX_BYTES,
 )
@@ -63,6 +42,8 @@ from lifecycle.kube._stanza import (
     Wishes,
     write_stanza,
 )
+from lifecycle.kube._where import NOWHERE, Place, Where
+from lifecycle.kube._workload import Strategy, Workload
 
 __all__ = [
     "AppFacts",

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from lifecycle.core import Settings, SettingsError
 from lifecycle.kube._app import AppFacts
 from lifecycle.kube._app_place import containers_of, environment_in
-from lifecycle.kube._model import Container, Where
+from lifecycle.kube._container import Container
 from lifecycle.kube._rule import Subject
+from lifecycle.kube._where import Where
 
 
 class Seen:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from lifecycle.core import SettingsError
 from lifecycle.kube._app import AppFacts
-from lifecycle.kube._model import Manifest
+from lifecycle.kube._manifest import Manifest
 from lifecycle.kube._rule import Finding, Rule, Subject
 from lifecycle.kube._rules import RULES
 

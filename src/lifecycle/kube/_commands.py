@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Final
 
-from lifecycle.kube._model import Container
+from lifecycle.kube._container import Container
 
 SHELLS: Final = frozenset({"sh", "bash", "ash", "dash", "ksh", "zsh"})
 _BREAKS: Final = frozenset({"&", "&&", "|", "||", ";", ";;", "\n", "(", ")", "{", "}", "|&"})

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Final, NoReturn
 
 from lifecycle.core import ManifestError
-from lifecycle.kube._model import Place, Where
 from lifecycle.kube._read import Node
+from lifecycle.kube._where import Place, Where
 
 LARGEST: Final = 2**63 - 1
 """Go's int64: the API server takes no larger number."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from lifecycle.core import ManifestError
-from lifecycle.kube._model import Manifest
+from lifecycle.kube._manifest import Manifest
 from lifecycle.kube._rule import Finding, Rule, Severity
 from lifecycle.kube._rules import RULES
 

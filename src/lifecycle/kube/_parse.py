@@ -7,17 +7,11 @@ from typing import Final
 
 from lifecycle.core import ManifestError
 from lifecycle.kube._fields import Fields
-from lifecycle.kube._model import (
-    DisruptionBudget,
-    Manifest,
-    Place,
-    Service,
-    Strategy,
-    Where,
-    Workload,
-)
+from lifecycle.kube._manifest import DisruptionBudget, Manifest, Service
 from lifecycle.kube._parse_pod import parse_pod
 from lifecycle.kube._read import read
+from lifecycle.kube._where import Place, Where
+from lifecycle.kube._workload import Strategy, Workload
 
 PERCENTAGE: Final = re.compile(r"[0-9]{1,9}%")
 

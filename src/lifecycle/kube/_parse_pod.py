@@ -3,26 +3,11 @@
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from lifecycle.kube._container import Container, EnvVar, Mount, Port, Role
 from lifecycle.kube._fields import Fields
-from lifecycle.kube._model import (
-    Check,
-    Container,
-    EnvVar,
-    Exec,
-    Grpc,
-    Handler,
-    HttpGet,
-    Mount,
-    Place,
-    Pod,
-    Port,
-    Probe,
-    Role,
-    Sleep,
-    TcpSocket,
-    Volume,
-    Where,
-)
+from lifecycle.kube._handlers import Check, Exec, Grpc, Handler, HttpGet, Probe, Sleep, TcpSocket
+from lifecycle.kube._pod import Pod, Volume
+from lifecycle.kube._where import Place, Where
 
 
 def parse_pod(fields: Fields | None, where: Where) -> Pod:

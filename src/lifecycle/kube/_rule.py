@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lifecycle.kube._app import AppFacts
-from lifecycle.kube._model import Manifest, Pod, Service, Where, Workload
+from lifecycle.kube._manifest import Manifest, Service
+from lifecycle.kube._pod import Pod
+from lifecycle.kube._where import Where
+from lifecycle.kube._workload import Workload
 
 
 class Severity(StrEnum):

@@ -9,7 +9,7 @@ from lifecycle.kube._app import stands_in_code
 from lifecycle.kube._app_place import containers_of, environment_in
 from lifecycle.kube._app_seen import seen_in
 from lifecycle.kube._commands import script_of, whole_command
-from lifecycle.kube._model import Exec
+from lifecycle.kube._handlers import Exec
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
 from lifecycle.kube._rules_budget import pre_stop_seconds
 

@@ -7,7 +7,8 @@ from typing import Final
 from lifecycle.core import Endpoints
 from lifecycle.kube._app_seen import seen_in
 from lifecycle.kube._commands import environment_of, name_of, simple_commands, whole_command
-from lifecycle.kube._model import Container, Exec, HttpGet
+from lifecycle.kube._container import Container
+from lifecycle.kube._handlers import Exec, HttpGet
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
 from lifecycle.kube._stanza import TOKEN_VARIABLE
 

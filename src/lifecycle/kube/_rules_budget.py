@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 from lifecycle.kube._app_seen import seen_in
 from lifecycle.kube._commands import environment_of, name_of, seconds, slept, whole_command
-from lifecycle.kube._model import Container, Exec, Port, Role, Sleep, Where
+from lifecycle.kube._container import Container, Port, Role
+from lifecycle.kube._handlers import Exec, Sleep
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
+from lifecycle.kube._where import Where
 
 TERMINATION = "https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination"
 

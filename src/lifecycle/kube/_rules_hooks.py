@@ -8,8 +8,11 @@ from lifecycle.kube._commands import (
     script_of,
     slept,
 )
-from lifecycle.kube._model import Container, Exec, Handler, HttpGet, Pod, Role, TcpSocket, Where
+from lifecycle.kube._container import Container, Role
+from lifecycle.kube._handlers import Exec, Handler, HttpGet, TcpSocket
+from lifecycle.kube._pod import Pod
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
+from lifecycle.kube._where import Where
 
 HOOKS = "https://kubernetes.io/docs/concepts/containers/container-lifecycle-hooks/"
 HANDLERS = "https://github.com/kubernetes/kubernetes/blob/v1.36.2/pkg/kubelet/lifecycle/handlers.go"

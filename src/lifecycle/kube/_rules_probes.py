@@ -5,10 +5,12 @@ from dataclasses import replace
 from typing import Final
 
 from lifecycle.kube._commands import environment_of, seconds
-from lifecycle.kube._model import Check, Container, Grpc, HttpGet, Place, Probe, TcpSocket
+from lifecycle.kube._container import Container
+from lifecycle.kube._handlers import Check, Grpc, HttpGet, Probe, TcpSocket
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
 from lifecycle.kube._rules_budget import pre_stop_seconds
 from lifecycle.kube._rules_hooks import is_loopback, unknown_port
+from lifecycle.kube._where import NO_PLACE
 
 PROBES = "https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/"
 CONCEPT = "https://kubernetes.io/docs/concepts/workloads/pods/probes/"
@@ -26,7 +28,7 @@ def _bare(container: Container, check: Check) -> Check:
     """Without its position, and with its port as a number."""
     if isinstance(check, HttpGet | TcpSocket):
         check = replace(check, port=container.port(check.port) or check.port)
-    return replace(check, place=Place())
+    return replace(check, place=NO_PLACE)
 
 
 def _unknown_port(subject: Subject) -> Iterator[Found]:

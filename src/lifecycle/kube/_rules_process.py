@@ -11,8 +11,9 @@ from lifecycle.kube._commands import (
     whole_command,
     words,
 )
-from lifecycle.kube._model import Container, Place
+from lifecycle.kube._container import Container
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
+from lifecycle.kube._where import Place
 
 LEAST: Final = 2
 """Seconds between SIGTERM and SIGKILL, however short the grace period is: the kubelet's own minimum."""

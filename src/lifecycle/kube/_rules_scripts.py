@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from lifecycle.kube._commands import name_of, script_of, simple_commands, words
-from lifecycle.kube._model import Exec
+from lifecycle.kube._handlers import Exec
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
 from lifecycle.kube._rules_hooks import FAILS, HOOKS, at_command, exec_hooks
 

@@ -5,9 +5,10 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from lifecycle.kube._commands import name_of, simple_commands, whole_command
-from lifecycle.kube._model import Container, Role, Where
+from lifecycle.kube._container import Container, Role
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
 from lifecycle.kube._rules_trigger import mount_of
+from lifecycle.kube._where import Where
 from lifecycle.supervisor import _options
 
 NAMES: Final = frozenset({"supervisor", "lifecycle-supervisor", "supervisor.pyz", "commandlet"})

@@ -14,7 +14,8 @@ from lifecycle.kube._commands import (
     simple_commands,
     words,
 )
-from lifecycle.kube._model import Container, Exec, Mount
+from lifecycle.kube._container import Container, Mount
+from lifecycle.kube._handlers import Exec
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
 from lifecycle.kube._rules_hooks import HOOKS, at_command
 

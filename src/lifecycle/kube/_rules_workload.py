@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 
 from lifecycle.kube._commands import simple_commands
-from lifecycle.kube._model import Container, Exec, HttpGet, Service, Workload
+from lifecycle.kube._container import Container
+from lifecycle.kube._handlers import Exec, HttpGet
+from lifecycle.kube._manifest import Service
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
+from lifecycle.kube._workload import Workload
 
 DEPLOYMENTS = "https://kubernetes.io/docs/concepts/workloads/controllers/deployment/"
 
