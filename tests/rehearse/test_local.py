@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio
@@ -186,6 +186,60 @@ raise SystemExit(7)
         assert live.lines() == [*life, *life]
         assert {event.data["exit_code"] for event in live.events(Kind.EXITED)} == {7}
     assert not await anyio.Path("/tmp/before").exists()
+
+
+@ONE_BACKEND
+async def test_a_read_only_root_leaves_the_volumes_and_nothing_else_to_write_to(
+    tmp_path: Path,
+) -> None:
+    if not ALLOWED:
+        pytest.skip("no namespaces for this user")
+    given = tmp_path / "given"
+    given.mkdir()
+    places = [
+        *(
+            "/",
+            "/tmp",
+            str(tmp_path),
+            "/run/made",
+            "/etc",
+            "/etc/given",
+            str(Path(sys.executable).parent),
+        ),
+        *("/data", "/run/made/here", "/dev/shm", "/dev"),
+    ]
+    program = f"""
+import os, signal
+can = []
+for folder in {places}:
+    path = os.path.join(folder, "written")
+    try: os.close(os.open(path, os.O_CREAT | os.O_WRONLY)); os.unlink(path); can.append(folder)
+    except OSError as error: assert error.errno == 30, (folder, error)
+print(*can, flush=True)
+open("/dev/termination-log", "w").write("goodbye")
+signal.sigwait([signal.SIGTERM])
+"""
+    pod = alone(
+        *python(program),
+        read_only_root=True,
+        working_dir=str(tmp_path),
+        mounts=(
+            Mount(volume="v", path="/data"),
+            Mount(volume="w", path="/run/made/here"),
+            Mount(volume="given", path="/etc/given", read_only=True),
+        ),
+        pre_stop=Exec(command=("sh", "-c", "touch /data/hook && ! touch /hook")),
+    )
+    pod = replace(pod, volumes=tuple(Volume(name=name) for name in ("v", "w", "given")))
+    async with living(pod, "namespaces", volumes={"given": given}) as live:
+        await live.until(live.lines)
+        assert live.lines()[0].split() == ["/data", "/run/made/here", "/dev/shm", "/dev"]
+        await live.end()
+        (hook,) = live.events(Kind.PRE_STOP_ENDED)
+        assert hook.data["ok"]
+        (exited,) = live.events(Kind.EXITED)
+        assert exited.data["message"] == "goodbye"
+    assert [*given.iterdir()] == []
 
 
 @BOTH

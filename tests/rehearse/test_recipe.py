@@ -76,19 +76,22 @@ def test_what_is_played_otherwise_is_said() -> None:
         command=("sh",),
         working_dir="/no/such/folder",
         stop_signal="SIGUSR1",
+        read_only_root=True,
         readiness=Probe(check=Exec(command=("true",))),
         pre_stop=HttpGet(port=1, host="localhost"),
     )
     pod = Pod(
         containers=(container,), volumes=(Volume(name="v", kind="configMap"), Volume(name="w"))
     )
-    told = [sentence for _, sentence in notes(pod, LocalOptions())]
+    told = [sentence for _, sentence in notes(pod, LocalOptions(), isolated=False)]
     assert [sentence.split(":")[0].split(" (")[0] for sentence in told] == [
         "volume 'v'",
         "workingDir /no/such/folder is not on this machine",
         "stopSignal is not heeded",
         "preStop",
+        "readOnlyRootFilesystem is not played without namespaces",
     ]
+    assert len(notes(pod, LocalOptions(), isolated=True)) == len(told) - 1
 
 
 def test_every_pod_has_an_address_of_its_own() -> None:

@@ -1,124 +1,31 @@
 """The machine below the kubelet, as it is: containers are processes of this one."""
 
 import os
-import re
 import shutil
-import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from errno import ECONNREFUSED
 from pathlib import Path
 from typing import Final
 
 import anyio
-from anyio.abc import SocketStream, TaskGroup
+from anyio.abc import TaskGroup
 
 from lifecycle.core import RehearsalError
-from lifecycle.kube import Container, Grpc, HttpGet
+from lifecycle.kube import Container
 from lifecycle.rehearse._clock import PodClock
 from lifecycle.rehearse._events import Journal, Kind
-from lifecycle.rehearse._grpc import check_health
-from lifecycle.rehearse._http import HOOK, PROBE, fetch
 from lifecycle.rehearse._link import AgentGoneError, Link, linked
-from lifecycle.rehearse._output import LINES, Output, read_all
+from lifecycle.rehearse._local_network import LocalNetwork
+from lifecycle.rehearse._local_process import LocalProcess
+from lifecycle.rehearse._output import LINES, Output
 from lifecycle.rehearse._recipe import Recipe, Site, notes, substituted, substitution
-from lifecycle.rehearse._runtime import (
-    CannotStartError,
-    ExecResult,
-    Exit,
-    HttpResult,
-    NoAnswerError,
-)
+from lifecycle.rehearse._runtime import CannotStartError, Exit
+from lifecycle.rehearse._seen import seen_in_tmp
 from lifecycle.rehearse._state import MESSAGE_FILE
 
 LAST_OUTPUT: Final = 1.0
 """Seconds for the output of a container that has ended: somebody who left it may still hold it open."""
-TMP: Final = "/tmp"  # noqa: S108 - this machine's
-MENTIONED: Final = re.compile(rf"{TMP}/[^\s'\"=:;,]+")
-EXEC_OUTPUT: Final = 10 * 1024
-"""Bytes of a hook's output that are kept."""
-
-
-class LocalProcess:
-    """A container's first process."""
-
-    def __init__(
-        self,
-        runtime: "LocalRuntime",
-        name: str,
-        pid: int,
-        recipe: Recipe,
-        put: Callable[[str], str],
-    ) -> None:
-        """`put` names the places where the paths of a command are."""
-        self.name = name
-        self.pid = pid
-        self.started_at = runtime.clock.now()
-        self._runtime = runtime
-        self._recipe = recipe
-        self._put = put
-        self._gone = anyio.Event()
-        self._exit: Exit | None = None
-
-    @property
-    def alive(self) -> bool:
-        return self._exit is None
-
-    async def signal(self, number: int) -> bool:
-        try:
-            answer = await self._runtime.link.ask(
-                "signal", target=self.name, number=number, shared=self._runtime.shared
-            )
-        except (OSError, AgentGoneError):
-            return False
-        return bool(answer["heard"])
-
-    async def kill(self) -> None:
-        with suppress(OSError, AgentGoneError):
-            await self._runtime.link.ask("kill", target=self.name, shared=self._runtime.shared)
-
-    async def wait(self) -> Exit:
-        await self._gone.wait()
-        assert self._exit is not None  # noqa: S101 - set before the event
-        return self._exit
-
-    def end(self, exit_: Exit) -> None:
-        self._exit = exit_
-        self._gone.set()
-
-    async def run(self, command: Sequence[str]) -> ExecResult:
-        reading, writing = os.pipe()
-        name = self._runtime.link.name()
-        argv = [self._put(word) for word in command]
-        try:
-            try:
-                await self._runtime.link.ask(
-                    "exec",
-                    name,
-                    (writing,),
-                    target=self.name,
-                    argv=argv,
-                    env=dict(self._recipe.env),
-                    cwd=self._recipe.cwd,
-                    shared=self._runtime.shared,
-                )
-            except OSError as error:
-                return ExecResult(code=-1, error=error.strerror or str(error))
-            except AgentGoneError:
-                return ExecResult(code=-1, error="container not running")
-            finally:
-                os.close(writing)
-            try:
-                output = await read_all(reading, EXEC_OUTPUT)
-                code = await self._runtime.link.ended(name)
-            except anyio.get_cancelled_exc_class():
-                with suppress(OSError, AgentGoneError):
-                    await self._runtime.link.ask("kill", target=name, shared=self._runtime.shared)
-                raise
-            return ExecResult(code=code, output=output.decode(errors="replace").strip())
-        finally:
-            os.close(reading)
 
 
 class LocalRuntime:
@@ -142,6 +49,7 @@ class LocalRuntime:
         self._base = base
         self._journal = journal
         self._tasks = tasks
+        self._told_seen: list[str] = []
 
     async def begin(self) -> None:
         """
@@ -162,7 +70,7 @@ class LocalRuntime:
         self.isolated, self.why_not = answer["isolated"], answer["why"]
         if not self.isolated:
             self._put_up_with_it()
-        for container, sentence in notes(self.site.pod, options):
+        for container, sentence in notes(self.site.pod, options, isolated=self.isolated):
             self.note(sentence, container)
 
     def _put_up_with_it(self) -> None:
@@ -221,7 +129,8 @@ class LocalRuntime:
                 mounts=mounts,
                 tmp=str(tmp),
                 shm=str(self._base / "shm"),
-                keep=self._keep(recipe),
+                keep=self._seen(container, recipe),
+                read_only=container.read_only_root,
                 shared=self.shared,
             )
         except OSError as error:
@@ -232,7 +141,15 @@ class LocalRuntime:
             raise CannotStartError("the node's agent was killed") from None
         finally:
             os.close(writing)
-        process = LocalProcess(self, name, answer["pid"], recipe, substitution(places))
+        process = LocalProcess(
+            self.link,
+            name,
+            answer["pid"],
+            self.clock.now(),
+            recipe,
+            substitution(places),
+            shared=self.shared,
+        )
         output = Output(reading, lambda line: self._tell(container.name, line))
         self._tasks.start_soon(self._follow, container, process, output, term)
         return process
@@ -248,18 +165,16 @@ class LocalRuntime:
         tmp.chmod(0o1777)
         return term, tmp
 
-    def _keep(self, recipe: Recipe) -> list[str]:
-        """What is in /tmp on this machine, and must be seen in a container whose /tmp is its own: programs."""
-        path = recipe.env.get("PATH", "")
-        program = Path(shutil.which(recipe.argv[0], path=path) or recipe.argv[0])
-        files = (Path(found) for word in recipe.argv for found in MENTIONED.findall(word))
-        wanted = [Path(recipe.cwd), self.site.options.cwd, program, program.resolve()]
-        wanted += [Path(folder) for folder in path.split(os.pathsep)]
-        wanted += [file for file in files if file.is_file()]
-        # With all that is beside it: a program may need it.
-        inside = [one.relative_to(TMP) for one in wanted if one.is_relative_to(TMP)]
-        tops = {Path(TMP, one.parts[0]) for one in inside if one.parts}
-        return sorted(str(top) for top in tops if top.is_dir())
+    def _seen(self, container: Container, recipe: Recipe) -> list[str]:
+        seen = seen_in_tmp(recipe, self.site.options.cwd)
+        if seen and self.isolated and seen != self._told_seen:
+            self._told_seen = seen
+            self.note(
+                f"a container has a /tmp of its own, and of this machine's it sees {', '.join(seen)} alone, where its program is:"
+                " what else it needs has to lie elsewhere, or on a --volume",
+                container.name,
+            )
+        return seen
 
     def _tell(self, container: str, line: str) -> None:
         self._journal.append(Kind.LOG, container, line, pod=self.site.name)
@@ -314,51 +229,6 @@ def _tail(path: Path) -> bytes:
     return b""
 
 
-class LocalNetwork:
-    """A pod's network, seen from the node."""
-
-    def __init__(self, runtime: LocalRuntime) -> None:
-        self.address = runtime.site.address
-        self._runtime = runtime
-        self._own = runtime.site.options.network == "pod"
-
-    async def dial(self, host: str, port: int) -> SocketStream:
-        """
-        Raises:
-            OSError: As the system says.
-        """
-        if not self._own or host != self.address:
-            return await anyio.connect_tcp(host, port)
-        try:
-            descriptor = await self._runtime.link.ask_for_socket()
-        except AgentGoneError:
-            raise ConnectionRefusedError(ECONNREFUSED, os.strerror(ECONNREFUSED)) from None
-        with socket.socket(fileno=descriptor) as made:
-            made.setblocking(False)  # noqa: FBT003 - its signature
-            with suppress(BlockingIOError):
-                made.connect((host, port))
-            await anyio.wait_writable(made)
-            if number := made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                raise OSError(number, os.strerror(number))
-            return await SocketStream.from_socket(made.detach())
-
-    async def hook(self, get: HttpGet, container: Container) -> HttpResult:
-        return await fetch(get, container, self.address, self.dial, HOOK)
-
-    async def probe(self, get: HttpGet, container: Container) -> HttpResult:
-        return await fetch(get, container, self.address, self.dial, PROBE)
-
-    async def connect(self, host: str | None, port: int) -> None:
-        try:
-            stream = await self.dial(host or self.address, port)
-        except OSError as error:
-            raise NoAnswerError(error.strerror or str(error)) from None
-        await stream.aclose()
-
-    async def health(self, check: Grpc, container: Container) -> str:  # noqa: ARG002 - as the others
-        return await check_health(check, self.address, self.dial)
-
-
 @asynccontextmanager
 async def running(
     site: Site, clock: PodClock, journal: Journal
@@ -383,7 +253,8 @@ async def running(
                     "the process that is to play the node ended at once: see what it wrote above. It is this Python, run with -I -S"
                 )
             else:
-                yield runtime, LocalNetwork(runtime)
+                own = site.options.network == "pod"
+                yield runtime, LocalNetwork(link, site.address, own=own)
     finally:
         shutil.rmtree(base, ignore_errors=True)
     if refused is not None:

@@ -7,7 +7,8 @@ from itertools import count
 from lifecycle.kube import Pod
 from lifecycle.rehearse._clock import PodClock
 from lifecycle.rehearse._events import Journal
-from lifecycle.rehearse._local import LocalNetwork, LocalRuntime, running
+from lifecycle.rehearse._local import LocalRuntime, running
+from lifecycle.rehearse._local_network import LocalNetwork
 from lifecycle.rehearse._play import pod_ip
 from lifecycle.rehearse._recipe import LocalOptions, Site
 

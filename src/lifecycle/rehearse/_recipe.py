@@ -193,7 +193,7 @@ def substitution(places: Mapping[str, str]) -> Callable[[str], str]:
 _EMPTY = "volume {name!r} ({kind}) is an empty directory here: give one with --volume {name}=DIR"
 
 
-def notes(pod: Pod, options: LocalOptions) -> list[tuple[str, str]]:
+def notes(pod: Pod, options: LocalOptions, *, isolated: bool) -> list[tuple[str, str]]:
     """Container and sentence: what of a manifest is played otherwise than it stands there."""
     told = [
         ("", _EMPTY.format(name=volume.name, kind=volume.kind))
@@ -204,6 +204,8 @@ def notes(pod: Pod, options: LocalOptions) -> list[tuple[str, str]]:
         told.append(("", "hostNetwork: the pod has an address of its own here all the same"))
     for container in pod.everyone():
         told += [(container.name, sentence) for sentence in _notes(container, pod, options)]
+        if container.read_only_root and not isolated:
+            told.append((container.name, "readOnlyRootFilesystem is not played without namespaces"))
     return told
 
 
@@ -217,8 +219,6 @@ def _notes(container: Container, pod: Pod, options: LocalOptions) -> list[str]:
         )
     if container.stop_signal:
         told.append("stopSignal is not heeded: its feature gate is off in Kubernetes 1.36")
-    if container.read_only_root:
-        told.append("readOnlyRootFilesystem is not played")
     for name, hook in container.hooks.items():
         if isinstance(hook, HttpGet) and hook.host in ("127.0.0.1", "localhost", "::1"):
             told.append(f"{name}: host {hook.host} is the node, not the container")

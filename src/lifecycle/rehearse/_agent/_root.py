@@ -1,5 +1,6 @@
 """The file system of a container."""
 
+import errno
 import os
 from contextlib import suppress
 from typing import Any, Final
@@ -10,15 +11,17 @@ from ._system import (
     MS_NODEV,
     MS_NOEXEC,
     MS_NOSUID,
-    MS_RDONLY,
-    MS_REMOUNT,
     bind,
     call,
+    make_read_only,
     mount,
+    mount_points,
 )
 
 DEVICES: Final = ("full", "null", "random", "tty", "urandom", "zero")
 LINKS: Final = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
+HIDDEN: Final = (errno.EINVAL, errno.ENOENT)
+"""What comes of a mount point that another mount hides: it is none any more, or not there."""
 
 
 class Root:
@@ -60,6 +63,19 @@ class Root:
             self.place(f"/.base/{source}", target, read_only=read_only)
         call("umount2", "/.base", MNT_DETACH)
         os.rmdir("/.base")
+        if spec["read_only"]:
+            self._lock([target for _, target, read_only in spec["mounts"] if not read_only])
+
+    def _lock(self, volumes: list[str]) -> None:
+        """All but the pod's volumes and what the kernel shows is read only from now on: /tmp as well."""
+        writable = ("/dev", "/proc", *map(os.path.realpath, volumes))
+        for place in mount_points():
+            if not any(place == one or place.startswith(f"{one}/") for one in writable):
+                try:
+                    make_read_only(place)
+                except OSError as error:
+                    if error.errno not in HIDDEN:
+                        raise
 
     def _mirror_entry(self, entry: "os.DirEntry[str]", target: str) -> None:
         if entry.is_symlink():
@@ -97,9 +113,7 @@ class Root:
                 os.close(os.open(target, os.O_CREAT | os.O_WRONLY))
         bind(source, target)
         if read_only:
-            # What it is restricted by already is locked for us, and would have to be said again.
-            kept = os.statvfs(target).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
-            mount(source, target, None, MS_BIND | MS_REMOUNT | MS_RDONLY | kept)
+            make_read_only(target)
 
     def _make_way(self, folder: str) -> None:
         if os.path.isdir(folder):

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 from typing import Final
 
 CLONE_NEWNS: Final = 0x00020000
@@ -41,3 +42,20 @@ def mount(
 
 def bind(source: str, target: str) -> None:
     mount(source, target, None, MS_BIND | MS_REC)
+
+
+def make_read_only(target: str) -> None:
+    """A mount, in this namespace alone."""
+    # What it is restricted by already is locked for us, and would have to be said again.
+    kept = os.statvfs(target).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    mount("none", target, None, MS_BIND | MS_REMOUNT | MS_RDONLY | kept)
+
+
+def mount_points() -> list[str]:
+    """Those of this namespace, below its root."""
+    with open("/proc/self/mountinfo") as file:
+        return [_ESCAPED.sub(lambda match: chr(int(match[1], 8)), line.split()[4]) for line in file]
+
+
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+"""How the kernel writes blanks and the like in a path."""
