@@ -10,20 +10,14 @@
 #include <Python.h>
 #include <errno.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
-
-#define NOT_EXECUTABLE 126
-#define NOT_FOUND 127
 
 struct launch {
     char **candidates; /* Where the program may be, in the order of PATH. */
     char **words;
-    char **shell_words; /* Room for `/bin/sh CANDIDATE` before the arguments. */
     char **variables;
-    char *complaint;
     sigset_t mask;
     int directory;
     int is_foreground;
@@ -31,70 +25,42 @@ struct launch {
     pid_t us;
 };
 
-static _Noreturn void refuse(const struct launch *launch, int status, int why)
-{
-    const char *reason = strerror(why);
-    struct iovec line[] = {
-        {launch->complaint, strlen(launch->complaint)}, {(char *)reason, strlen(reason)}, {"\n", 1},
-    };
-    /* A closed stderr changes nothing about the status. */
-    (void)!writev(STDERR_FILENO, line, 3);
-    _exit(status);
-}
-
-/* As execvp(3), which would look at our environment instead of the program's. */
-static _Noreturn void execute(const struct launch *launch)
-{
-    int found = 0, missing = ENOENT;
-    for (char **candidate = launch->candidates; *candidate != NULL; candidate++) {
-        execve(*candidate, launch->words, launch->variables);
-        int why = errno;
-        if (why == ENOEXEC) {
-            /* A script without `#!`: execvp(3) gives it to the shell, and so do its users expect. */
-            launch->shell_words[1] = *candidate;
-            execve(launch->shell_words[0], launch->shell_words, launch->variables);
-        }
-        if (why != ENOENT && why != ENOTDIR)
-            found = found ? found : why;
-        else if (candidate == launch->candidates)
-            missing = why;
-    }
-    if (found)
-        refuse(launch, NOT_EXECUTABLE, found);
-    refuse(launch, NOT_FOUND, missing);
-}
-
-static _Noreturn void become(const struct launch *launch)
+/* Returns only if nothing was executed. */
+static void become(const struct launch *launch)
 {
     if (setpgid(0, 0) != 0)
-        refuse(launch, NOT_EXECUTABLE, errno);
+        return;
     /* The foreground is a matter of the terminal, if there is one, and if it is ours to give. */
     if (launch->is_foreground && isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) >= 0)
         tcsetpgrp(STDIN_FILENO, getpid());
     /* It may have died before we asked to be told. */
     if (launch->dies_with_us && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() != launch->us)
-        _exit(1);
+        return;
     if (fchdir(launch->directory) != 0)
-        refuse(launch, NOT_EXECUTABLE, errno);
+        return;
     /* Dispositions first, then the mask: a signal that is already pending must meet the default. Python's module
      * has a handler for SIGINT and for no other, and only where the launcher did not ignore it. */
     struct sigaction interrupt;
     if (sigaction(SIGINT, NULL, &interrupt) == 0 && interrupt.sa_handler != SIG_IGN)
         signal(SIGINT, SIG_DFL);
     sigprocmask(SIG_SETMASK, &launch->mask, NULL);
-    execute(launch);
+    for (char **candidate = launch->candidates; *candidate != NULL; candidate++) {
+        execve(*candidate, launch->words, launch->variables);
+        if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
+            return;
+    }
 }
 
-/* The texts stay the list's. NULL with an exception; `before` is room at the beginning. */
-static char **texts(PyObject *list, Py_ssize_t before)
+/* The texts stay the list's. NULL with an exception. */
+static char **texts(PyObject *list)
 {
     Py_ssize_t count = PyList_GET_SIZE(list);
-    char **array = PyMem_Calloc((size_t)(before + count + 1), sizeof(char *));
+    char **array = PyMem_Calloc((size_t)(count + 1), sizeof(char *));
     if (array == NULL)
         return (char **)PyErr_NoMemory();
     for (Py_ssize_t i = 0; i < count; i++) {
         /* Without a size, so that a NUL byte in the middle is an error. */
-        if (PyBytes_AsStringAndSize(PyList_GET_ITEM(list, i), &array[before + i], NULL) < 0) {
+        if (PyBytes_AsStringAndSize(PyList_GET_ITEM(list, i), &array[i], NULL) < 0) {
             PyMem_Free(array);
             return NULL;
         }
@@ -114,28 +80,33 @@ static int read_mask(PyObject *numbers, sigset_t *mask)
     return 0;
 }
 
+/* The process id; 0 if it could not be executed, which is for the caller to try again and to explain. */
 PyObject *spawn(PyObject *module, PyObject *arguments)
 {
     PyObject *candidates, *words, *variables, *mask;
     struct launch launch = {.us = getpid()};
-    if (!PyArg_ParseTuple(arguments, "O!O!O!O!ippy", &PyList_Type, &candidates, &PyList_Type, &words,
+    if (!PyArg_ParseTuple(arguments, "O!O!O!O!ipp", &PyList_Type, &candidates, &PyList_Type, &words,
                           &PyList_Type, &variables, &PyList_Type, &mask, &launch.directory,
-                          &launch.is_foreground, &launch.dies_with_us, &launch.complaint)
+                          &launch.is_foreground, &launch.dies_with_us)
         || read_mask(mask, &launch.mask) < 0)
         return NULL;
+    volatile int failed = 0;
     pid_t pid = -1;
-    if ((launch.candidates = texts(candidates, 0)) != NULL && (launch.words = texts(words, 0)) != NULL
-        && (launch.shell_words = texts(words, 1)) != NULL && (launch.variables = texts(variables, 0)) != NULL) {
-        launch.shell_words[0] = "/bin/sh";
+    if ((launch.candidates = texts(candidates)) != NULL && (launch.words = texts(words)) != NULL
+        && (launch.variables = texts(variables)) != NULL) {
         pid = vfork();
-        if (pid == 0)
+        if (pid == 0) {
             become(&launch);
+            failed = 1;
+            _exit(1);
+        }
         if (pid < 0)
             PyErr_SetFromErrno(PyExc_OSError);
+        else if (failed)
+            waitpid(pid, NULL, 0);
     }
     PyMem_Free(launch.candidates);
     PyMem_Free(launch.words);
-    PyMem_Free(launch.shell_words);
     PyMem_Free(launch.variables);
-    return pid < 0 ? NULL : PyLong_FromLong(pid);
+    return pid < 0 ? NULL : PyLong_FromLong(failed ? 0 : pid);
 }

@@ -104,10 +104,9 @@ def start(command: list[str], environment: dict[str, str], launch: Launch) -> in
         OSError: The system refuses another process.
     """
     if STATIC and not (launch.session or launch.redirect or NUMBERED & environment.keys()):
-        try:
-            return _spawn(command, environment, launch)
-        except ValueError:
-            pass  # A NUL byte: the child says so.
+        pid = _spawn(command, environment, launch)
+        if pid:
+            return pid
     reading, writing = posix.pipe2(posix.O_CLOEXEC)
     terminal = launch.session and _give_up_terminal()
     try:
@@ -139,21 +138,26 @@ def start(command: list[str], environment: dict[str, str], launch: Launch) -> in
 
 
 def _spawn(command: list[str], environment: dict[str, str], launch: Launch) -> int:
-    """The same in C, without a copy of our memory, which would cost us a fault for every page that we write next."""
+    """The same in C, without a copy of our memory, which would cost us a fault for every page that we write next.
+
+    0 for whatever is not a plain program: a script without `#!`, a file that is not there, a NUL byte.
+    """
 
     def encoded(texts: "Iterable[str]") -> list[bytes]:
         return [text.encode("utf-8", "surrogateescape") for text in texts]
 
-    return spawn(
-        encoded(_candidates(command[0], environment)),
-        encoded(command),
-        encoded([f"{name}={value}" for name, value in environment.items()]),
-        list(launch.mask),
-        launch.directory,
-        launch.foreground,
-        launch.die_with_us,
-        f"supervisor: cannot start {command[0]!r}: ".encode("utf-8", "backslashreplace"),
-    )
+    try:
+        return spawn(
+            encoded(_candidates(command[0], environment)),
+            encoded(command),
+            encoded(f"{name}={value}" for name, value in environment.items()),
+            list(launch.mask),
+            launch.directory,
+            launch.foreground,
+            launch.die_with_us,
+        )
+    except ValueError:
+        return 0
 
 
 def _become(launch: Launch, *, terminal: bool) -> None:
