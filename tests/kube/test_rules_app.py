@@ -225,7 +225,7 @@ def test_the_variables_are_those_of_its_container() -> None:
 def test_an_application_that_serves_on_after_sigterm_needs_no_pause_in_the_manifest() -> None:
     words: dict[str, Any] = {"ports": [{"containerPort": 8000}], "lifecycle": {}}
     found = manifest(**words)
-    assert [one.rule.id for one in check(found, select=["LC204"])] == ["LC204"]
-    assert check(found, app=WEB, select=["LC204"]) == []
-    at_once = check(found, app=app(shutdown_delay=0), select=["LC204"])
-    assert [one.rule.id for one in at_once] == ["LC204"]
+    assert [one.rule.id for one in check(found, select=["LC208"])] == ["LC208"]
+    assert check(found, app=WEB, select=["LC208"]) == []
+    at_once = check(found, app=app(shutdown_delay=0), select=["LC208"])
+    assert [one.rule.id for one in at_once] == ["LC208"]

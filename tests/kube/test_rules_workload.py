@@ -6,20 +6,7 @@ import pytest
 import yaml
 
 from lifecycle.kube import check, read_manifest
-
-
-def document(kind: str, spec: dict[str, Any], **metadata: Any) -> dict[str, Any]:
-    return {"kind": kind, "metadata": {"name": "web", **metadata}, "spec": spec}
-
-
-def deployment(around: dict[str, Any], container: dict[str, Any] | None = None) -> dict[str, Any]:
-    app = {"name": "app", "ports": [{"name": "http", "containerPort": 8000}], **(container or {})}
-    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [app]}}
-    return document("Deployment", {"template": template, **around})
-
-
-def service(**spec: Any) -> dict[str, Any]:
-    return document("Service", {"selector": {"app": "web"}, **spec})
+from tests.support.manifests import READY, deployment, document, service
 
 
 def ids(*documents: dict[str, Any]) -> list[str]:
@@ -27,7 +14,6 @@ def ids(*documents: dict[str, Any]) -> list[str]:
     return [one.rule.id for one in check(read_manifest(text), select=["LC4"])]
 
 
-READY = {"readinessProbe": {"httpGet": {"port": "http"}}}
 HOOK = {**READY, "lifecycle": {"preStop": {"httpGet": {"path": "/shutdown", "port": "http"}}}}
 COMMAND = {**READY, "lifecycle": {"preStop": {"exec": {"command": ["lifecycle", "stop"]}}}}
 TOKEN = {"env": [{"name": "LIFECYCLE_SHUTDOWN_TOKEN", "valueFrom": {}}]}
@@ -116,22 +102,3 @@ def test_a_deadline_of_the_pod_counts_too() -> None:
     pod = {"activeDeadlineSeconds": 20, "containers": [{"name": "a"}]}
     assert ids(document("Pod", pod)) == ["LC405"]
     assert ids(document("Pod", {**pod, "terminationGracePeriodSeconds": 19})) == []
-
-
-@pytest.mark.parametrize(
-    ("others", "found"),
-    [
-        ([], ["LC204"]),
-        ([service(ports=[{"port": 80, "targetPort": "http"}])], ["LC204"]),
-        ([service(ports=[{"port": 8000}])], ["LC204"]),
-        ([service()], ["LC204"]),
-        ([service(ports=[{"port": 9000}])], []),
-        ([service(selector={"app": "other"})], []),
-    ],
-    ids=["alone", "name", "number", "any", "other port", "other pods"],
-)
-def test_a_pause_is_missed_where_a_service_sends_to_or_none_is_known(
-    others: list[dict[str, Any]], found: list[str]
-) -> None:
-    text = yaml.safe_dump_all([deployment({}, READY), *others])
-    assert [one.rule.id for one in check(read_manifest(text), select=["LC204"])] == found

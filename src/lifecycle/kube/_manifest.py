@@ -27,6 +27,8 @@ class Service:
     selector: Mapping[str, str] = field(default_factory=dict[str, str])
     ports: tuple[int | str, ...] = ()
     external_traffic_policy: str = "Cluster"
+    headless: bool = False
+    """Without an address of its own: DNS names the pods, and nobody routes."""
     place: Place = NO_PLACE
 
     def selects(self, workload: Workload) -> bool:

@@ -123,6 +123,7 @@ def _service(name: str, fields: Fields) -> Service:
         selector=spec.mapping("selector"),
         ports=tuple(ports),
         external_traffic_policy=spec.text("externalTrafficPolicy") or "Cluster",
+        headless=spec.text("clusterIP") == "None",
         place=_place(fields, spec),
     )
 

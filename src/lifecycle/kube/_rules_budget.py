@@ -1,11 +1,9 @@
 """LC2: one grace period pays for everything between the first word and SIGKILL."""
 
-import re
 from collections.abc import Iterator
 
-from lifecycle.kube._app_seen import seen_in
 from lifecycle.kube._commands import environment_of, name_of, seconds, slept, whole_command
-from lifecycle.kube._container import Container, Port, Role
+from lifecycle.kube._container import Container, Role
 from lifecycle.kube._handlers import Exec, Sleep
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
 from lifecycle.kube._where import Where
@@ -107,55 +105,6 @@ def _sum_too_large(subject: Subject) -> Iterator[Found]:
             )
 
 
-JOBS = frozenset({"Job", "CronJob", "DaemonSet"})
-"""What nobody routes requests to, mostly."""
-ASIDE = re.compile(
-    r"metrics|prom|telemetry|health|probe|debug|admin|monitor|gossip|peer|cluster|raft",
-    re.IGNORECASE,
-)
-"""Names of ports that are not for the requests of others."""
-OURS = re.compile(r"LIFECYCLE_(?!SHUTDOWN_DELAY)[A-Z_]+")
-"""Variables of a program that waits by itself in Kubernetes: it uses this library."""
-
-
-def _no_pause(subject: Subject) -> Iterator[Found]:
-    if subject.workload.kind in JOBS:
-        return
-    waiting = [seen.container for seen in seen_in(subject) if seen.settings.budget.delay]
-    for container in subject.pod.containers:
-        serving = [port for port in container.ports if _is_served(port, container, subject)]
-        if not serving or container.pre_stop is not None or _waits_by_itself(container):
-            continue
-        if container in waiting:
-            continue
-        yield Found(
-            container.place.at("ports"),
-            f"{container.name!r} serves port {serving[0].number}, has no preStop hook and no delay that the manifest"
-            " shows: it gets SIGTERM while routers still send, and what arrives after it closes is refused",
-        )
-
-
-def _is_served(port: Port, container: Container, subject: Subject) -> bool:
-    """Whether others send requests to it: through a Service, where the input has any, or by its name."""
-    if port.protocol != "TCP" or ASIDE.search(port.name or ""):
-        return False
-    if not subject.manifest.services:
-        return True
-    return any(
-        not service.ports or port.number in {container.port(one) for one in service.ports}
-        for service in subject.services
-    )
-
-
-def _waits_by_itself(container: Container) -> bool:
-    environment = environment_of(container)
-    delay = environment.get("LIFECYCLE_SHUTDOWN_DELAY")
-    if delay is not None:
-        return seconds(delay) != 0
-    command = {name_of(word) for word in whole_command(container)}
-    return "lifecycle" in command or any(OURS.fullmatch(one.name) for one in container.env)
-
-
 TOLD = ("LIFECYCLE_GRACE_PERIOD", "SUPERVISOR_GRACE_PERIOD")
 
 
@@ -230,21 +179,6 @@ RULES = (
         fix="leave terminationGracePeriodSeconds out (30 s), or set what the program needs",
         source=TERMINATION,
         find=_no_grace,
-    ),
-    Rule(
-        id="LC204",
-        severity=Severity.WARNING,
-        title="No pause between the end of the routes and the end of the listener",
-        sees="A container with a port for requests, without a preStop hook and without `LIFECYCLE_SHUTDOWN_DELAY`. If there"
-        " are Services in the same input, only the ports that they send to count. Job, CronJob and DaemonSet are left out,"
-        " and so are programs that are known to wait by themselves.",
-        why="When a pod is deleted its address leaves the endpoints at the same time as SIGTERM is sent, not before it."
-        " Every node and every load balancer learns of it some tenths of a second to several seconds later, and sends"
-        " new connections until then. A server that closes at once on SIGTERM refuses them, in every rollout.",
-        fix="write lifecycle: {preStop: {sleep: {seconds: 5}}}; or let the program serve on after SIGTERM, as lifecycle"
-        " serve does, and say so with LIFECYCLE_SHUTDOWN_DELAY",
-        source="https://kubernetes.io/docs/tutorials/services/pods-and-endpoint-termination-flow/",
-        find=_no_pause,
     ),
     Rule(
         id="LC205",
