@@ -12,7 +12,7 @@ from lifecycle.kube._commands import (
     words,
 )
 from lifecycle.kube._container import Container
-from lifecycle.kube._rules_hooks import unknown_port
+from lifecycle.kube._hooks import unknown_port
 from lifecycle.kube._rules_process import _keeps_the_signal
 from lifecycle.kube._rules_scripts import _in_background, absent_in, endless
 

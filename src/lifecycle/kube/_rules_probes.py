@@ -7,9 +7,9 @@ from typing import Final
 from lifecycle.kube._commands import environment_of, seconds
 from lifecycle.kube._container import Container
 from lifecycle.kube._handlers import Check, Grpc, HttpGet, Probe, TcpSocket
+from lifecycle.kube._hooks import is_loopback, unknown_port
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
 from lifecycle.kube._rules_budget import pre_stop_seconds
-from lifecycle.kube._rules_hooks import is_loopback, unknown_port
 from lifecycle.kube._where import NO_PLACE
 
 PROBES = "https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/"

@@ -6,8 +6,8 @@ from typing import Final
 
 from lifecycle.kube._commands import name_of, script_of, simple_commands, words
 from lifecycle.kube._handlers import Exec
+from lifecycle.kube._hooks import FAILS, HOOKS, at_command, exec_hooks
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
-from lifecycle.kube._rules_hooks import FAILS, HOOKS, at_command, exec_hooks
 
 COUNTED: Final = ("$((", "-lt", "-le", "-gt", "-ge", "break", "exit", "timeout", "SECONDS")
 """In a loop they mean that somebody thought of its end."""

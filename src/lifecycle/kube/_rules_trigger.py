@@ -16,8 +16,8 @@ from lifecycle.kube._commands import (
 )
 from lifecycle.kube._container import Container, Mount
 from lifecycle.kube._handlers import Exec
+from lifecycle.kube._hooks import HOOKS, at_command
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
-from lifecycle.kube._rules_hooks import HOOKS, at_command
 
 WAITS: Final = {
     "LIFECYCLE_POST_START_FILE": ("LIFECYCLE_POST_START_FRESH", True),
