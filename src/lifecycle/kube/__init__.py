@@ -23,6 +23,7 @@ from lifecycle.kube._manifest import DisruptionBudget, Manifest, Service
 from lifecycle.kube._parse import (
     read_manifest,
 )
+from lifecycle.kube._plan import Wishes
 from lifecycle.kube._pod import Pod, Volume
 from lifecycle.kube._read import (
     MAX_BYTES,
@@ -39,7 +40,6 @@ from lifecycle.kube._rules import (
 )
 from lifecycle.kube._stanza import (
     Stanza,
-    Wishes,
     write_stanza,
 )
 from lifecycle.kube._where import NOWHERE, Place, Where

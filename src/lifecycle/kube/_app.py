@@ -8,6 +8,7 @@ from lifecycle.core import SETTINGS, Endpoints, Settings, Source, read_settings
 
 IN_A_POD: Final = {"KUBERNETES_SERVICE_HOST": "kubernetes.default.svc"}
 """As in every container: routers have to forget the address, so the lame duck has a default."""
+TOKEN_VARIABLE: Final = "LIFECYCLE_SHUTDOWN_TOKEN"  # noqa: S105 - the variable's name
 SOME_TOKEN: Final = "set-in-the-application"  # noqa: S105 - stands for a secret that is never carried about
 """What stands for a token that is set, here and in what `describe` is given: a secret is never carried about."""
 

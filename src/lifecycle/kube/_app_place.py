@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Mapping
 
 from lifecycle.core import SettingsError
-from lifecycle.kube._app import SOME_TOKEN, AppFacts
+from lifecycle.kube._app import SOME_TOKEN, TOKEN_VARIABLE, AppFacts
 from lifecycle.kube._commands import environment_of, whole_command
 from lifecycle.kube._container import Container
 from lifecycle.kube._manifest import Manifest
-from lifecycle.kube._stanza import TOKEN_VARIABLE
 from lifecycle.kube._workload import Workload
 
 

@@ -5,12 +5,12 @@ from dataclasses import fields
 from typing import Final
 
 from lifecycle.core import Endpoints
+from lifecycle.kube._app import TOKEN_VARIABLE
 from lifecycle.kube._app_seen import seen_in
 from lifecycle.kube._commands import environment_of, name_of, simple_commands, whole_command
 from lifecycle.kube._container import Container
 from lifecycle.kube._handlers import Exec, HttpGet
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
-from lifecycle.kube._stanza import TOKEN_VARIABLE
 
 HOOKS: Final = "https://kubernetes.io/docs/concepts/containers/container-lifecycle-hooks/"
 PROBES: Final = (

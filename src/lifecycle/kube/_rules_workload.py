@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from lifecycle.kube._app import TOKEN_VARIABLE
 from lifecycle.kube._commands import simple_commands
 from lifecycle.kube._container import Container
 from lifecycle.kube._handlers import Exec, HttpGet
@@ -96,7 +97,7 @@ OUTSIDE = ("NodePort", "LoadBalancer")
 
 def _stoppable_over_http(container: Container) -> bool:
     """Whether the program stops when it is asked to over HTTP, and wants no secret for it, as far as the manifest says."""
-    if {one.name for one in container.env} & {"LIFECYCLE_SHUTDOWN_TOKEN", "LIFECYCLE_ALLOW"}:
+    if {one.name for one in container.env} & {TOKEN_VARIABLE, "LIFECYCLE_ALLOW"}:
         return False
     match container.pre_stop:
         case HttpGet(asked=path, headers=headers):
