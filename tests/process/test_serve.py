@@ -104,6 +104,7 @@ def test_a_start_that_fails_is_told_by_the_status() -> None:
         ("tests.process.apps.served", "names no application: write it like package.module:app"),
         ("tests.process.apps.servde:app", "there is no module 'tests.process.apps.servde'"),
         ("tests.process.apps.served:appp", "has no 'appp': it has "),
+        ("tests.process.apps.served:make", "it makes the application; add --factory"),
     ],
 )
 def test_a_wrong_name_is_told_without_a_traceback(app: str, said: str) -> None:
@@ -140,6 +141,18 @@ def test_a_unix_socket_is_taken_over_from_the_dead_and_removed_at_the_end(tmp_pa
         server.terminate()
         assert server.wait() == 0, server.output
     assert not path.exists()
+
+
+def test_a_unix_socket_that_a_successor_has_put_there_stays(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with launched(["lifecycle", "serve", "{app}", "--uds", str(path)], APP) as server:
+        server.wait_for("started")
+        path.unlink()
+        with closing(socket.socket(socket.AF_UNIX)) as successor:
+            successor.bind(str(path))
+        server.terminate()
+        assert server.wait() == 0, server.output
+    assert path.is_socket()
 
 
 # The end.
@@ -181,6 +194,50 @@ def test_a_request_received_in_part_is_finished(command: list[str]) -> None:
         answer = rest(sock)
         assert answer.startswith(b"HTTP/1.1 200 OK"), answer
         assert b"connection: close" in answer.lower()
+        assert server.wait() == 0, server.output
+
+
+@every_loop
+def test_a_handshake_of_a_websocket_received_in_part_is_answered_and_then_over(
+    command: list[str],
+) -> None:
+    handshake = request(
+        "/ws",
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+    )
+    with running(command, APP, **IN_A_POD) as server, connected(server) as sock:
+        sock.sendall(handshake[:40])
+        time.sleep(0.1)
+        server.terminate()
+        server_is_draining(server)
+        began = time.monotonic()
+        sock.sendall(handshake[40:])
+        answer = rest(sock)
+        assert answer.startswith(b"HTTP/1.1 503 "), answer
+        assert server.wait() == 0, server.output
+        assert time.monotonic() - began < 4, "it was waited for although it was over"
+
+
+@every_loop
+def test_an_answer_that_was_under_way_at_the_stop_says_that_it_is_the_last(
+    command: list[str],
+) -> None:
+    with running(command, APP) as server:
+        slow = Waiting(lambda: server.ask("/slow?seconds=0.5"))
+        time.sleep(0.2)
+        server.terminate()
+        assert slow.result().headers["connection"] == "close"
+        assert server.wait() == 0, server.output
+
+
+def test_a_process_that_has_served_as_many_requests_as_it_may_leaves_as_at_any_stop() -> None:
+    with running([*SERVE, "--limit-max-requests", "5"], APP) as server, connected(server) as sock:
+        sock.sendall(request("/events"))
+        assert sock.recv(100).startswith(b"HTTP/1.1 200 OK")
+        for _ in range(5):
+            server.ask("/fast")
+        assert rest(sock).endswith(b"data: the service is restarting\n\n\r\n0\r\n\r\n")
         assert server.wait() == 0, server.output
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lifecycle import ExitStatus
-from tests.support.servers import Server, Waiting, load, running
+from tests.support.servers import Server, Waiting, launched, load, running
 
 pytestmark = pytest.mark.process
 
@@ -73,6 +73,18 @@ def test_one_request_every_three_seconds_and_routers_that_need_four() -> None:
             assert not result.failures, (result.summary(), server.output)
         assert server.wait() == 0, server.output
         assert 5 < time.monotonic() - began < 8
+
+
+@long
+def test_an_import_that_never_ends_holds_a_stop_no_longer_than_the_deadline() -> None:
+    settings = {"IMPORT_SECONDS": "60", "LIFECYCLE_GRACE_PERIOD": "6.5"}
+    with launched(SERVE, "tests.process.apps.served:app", **settings) as server:
+        server.wait_for("importing")
+        began = time.monotonic()
+        server.terminate()
+        assert server.wait(10) == 1, server.output
+        assert 4 < time.monotonic() - began < 6.5
+        assert "tests/process/apps/served.py" in server.output
 
 
 def test_no_descriptor_left_in_the_drain(tmp_path: Path) -> None:

@@ -68,6 +68,70 @@ def test_a_rolling_replacement_under_load_loses_nothing(start_seconds: str) -> N
         assert server.wait() == 0, server.output
 
 
+def test_a_replacement_that_cannot_start_costs_the_old_workers_nothing(tmp_path: Path) -> None:
+    """A new version, say, that is wrong: those that serve go on."""
+    broken = tmp_path / "broken"
+    with running(SERVE, APP, workers=2, BROKEN_FROM_HERE_ON=str(broken)) as server:
+        old = workers(server)
+        broken.touch()
+        os.kill(server.pid, signal.SIGHUP)
+        deadline = time.monotonic() + 20
+        while "rolling restart called off" not in server.output:
+            assert time.monotonic() < deadline, server.output
+            time.sleep(0.05)
+        time.sleep(0.6)  # the back-off of a worker that has crashed
+        assert workers(server) == old
+        assert server.ask("/readyz").status == 200
+        server.terminate()
+        assert server.wait() == 0, server.output
+
+
+def test_a_crash_in_the_middle_of_a_rolling_replacement_leaves_as_many_as_before() -> None:
+    with running(SERVE, APP, workers=2, START_SECONDS="0.4") as server:
+        old = workers(server)
+        os.kill(server.pid, signal.SIGHUP)
+        server.wait_for("starting", times=3)
+        os.kill(old[0], signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while set(workers(server)) & set(old):
+            assert time.monotonic() < deadline, server.output
+            time.sleep(0.05)
+        assert len(workers(server)) == 2, server.output
+        server.terminate()
+        assert server.wait() == 0, server.output
+
+
+def test_workers_that_have_served_as_many_requests_as_they_may_are_relieved_without_loss() -> None:
+    command = [*SERVE, "--limit-max-requests", "40"]
+    with (
+        running(command, APP, workers=2, **IN_A_POD) as server,
+        load(server, {"/fast": 50, "/slow?seconds=0.4": 4}, seconds=0.2) as generators,
+    ):
+        wait_for_workers(server, set(workers(server)))
+        for generator in generators:
+            generator.stopping(time.monotonic())
+        for generator in generators:
+            result = generator.result()
+            assert not result.failures, (result.summary(), server.output)
+        server.terminate()
+        assert server.wait() == 0, server.output
+        assert "worker ended by itself" not in server.output
+
+
+def test_a_worker_that_does_not_hear_is_killed_inside_the_grace_period(tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    settings = {"LIFECYCLE_GRACE_PERIOD": "6.5", "LIFECYCLE_REPORT_FILE": str(report)}
+    with running(SERVE, APP, workers=2, **settings) as server:
+        frozen = workers(server)[0]
+        os.kill(frozen, signal.SIGSTOP)
+        began = time.monotonic()
+        server.terminate()
+        assert server.wait(10) == ExitStatus.DEADLINE, server.output
+        assert time.monotonic() - began < 6.5
+        assert "worker killed: its grace period is over" in server.output
+    assert f"worker {frozen} was killed at the deadline" in report.read_text()
+
+
 def test_a_worker_that_is_killed_is_replaced() -> None:
     with running(SERVE, APP, workers=2) as server:
         old = workers(server)
@@ -144,8 +208,10 @@ def test_ctrl_c_in_a_terminal_is_one_stop_and_a_second_one_is_urgent() -> None:
         assert server.wait(5) == ExitStatus.FORCED, server.output
 
 
-def test_workers_whose_parent_is_killed_do_not_stay_behind() -> None:
-    with running(SERVE, APP, workers=2) as server:
+@pytest.mark.parametrize("moment", ["importing", "started"])
+def test_workers_whose_parent_is_killed_do_not_stay_behind(moment: str) -> None:
+    with launched(SERVE, APP, IMPORT_SECONDS="0.3") as server:
+        server.wait_for(moment, times=2)
         left = workers(server)
         server.process.kill()
         server.process.wait()

@@ -282,3 +282,13 @@ def test_early_signals_leave_a_handler_of_somebody_else_alone(
     EarlySignals().install()
     assert signal.getsignal(SIGTERM) is SIG_IGN
     signal.signal(SIGTERM, SIG_DFL)
+
+
+def test_whoever_waits_for_an_early_signal_is_told_once_and_also_afterwards() -> None:
+    told: list[str] = []
+    early = EarlySignals()
+    early.when_noted(lambda: told.append("at once"))
+    for _ in range(2):
+        early._note(signal.SIGTERM, None)
+    early.when_noted(lambda: told.append("afterwards"))
+    assert told == ["at once", "afterwards"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-OURS = ("lifespan", "timeout_graceful_shutdown", "timeout_worker_healthcheck", "env_file")
+OURS = ("lifespan", "timeout_graceful_shutdown", "timeout_worker_healthcheck")
 """Options of uvicorn's that have no place here: the lifecycle does it, or has a setting for it."""
 
 

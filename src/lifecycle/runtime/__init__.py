@@ -11,7 +11,7 @@ from lifecycle.runtime._main import main_hook
 from lifecycle.runtime._report import report_path, write_report
 from lifecycle.runtime._signals import STOP_SIGNALS, EarlySignals, SignalRelay
 from lifecycle.runtime._trigger import TriggerWatch, wait_for_file
-from lifecycle.runtime._watchdog import Watchdog
+from lifecycle.runtime._watchdog import Watchdog, end_without_the_interpreter
 
 __all__ = [
     "Attempt",
@@ -29,6 +29,7 @@ __all__ = [
     "Watchdog",
     "Work",
     "container_started_at",
+    "end_without_the_interpreter",
     "main_hook",
     "report_path",
     "wait_for_file",

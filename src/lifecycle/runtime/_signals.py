@@ -182,6 +182,13 @@ class EarlySignals:
     def __init__(self) -> None:
         self.noted_at: float | None = None
         self._pid = os.getpid()
+        self._tell: Callable[[], object] | None = None
+
+    def when_noted(self, tell: Callable[[], object]) -> None:
+        """Call `tell` as soon as one is noted; now, if one has been."""
+        self._tell = tell
+        if self.noted_at is not None:
+            tell()
 
     def install(self, *, everywhere: bool = False) -> None:
         """Note SIGTERM from now on. `everywhere`: as an ordinary process too, where somebody will ask for it."""
@@ -202,4 +209,7 @@ class EarlySignals:
         if os.getpid() != self._pid:
             _as_if_we_were_not_here(number)
             return
-        self.noted_at = time.monotonic() if self.noted_at is None else self.noted_at
+        if self.noted_at is None:
+            self.noted_at = time.monotonic()
+            if self._tell is not None:
+                self._tell()

@@ -40,6 +40,8 @@ async def watch_routers(life: Lifecycle, seat: Seat, server: Server, arrivals: A
 async def part_with_connections(life: Lifecycle, server: Server) -> None:
     """From the drain on a kept connection has no use; one that has sent half a request is waited for."""
     engine = await _stopping(life)
+    for connection in server.connections():
+        connection.say_close()
     engine.at_drain = functools.partial(_wait_for_the_rest, engine, server)
     while not engine.draining.is_set():
         # HTTP/2 has no `Connection: close`: clients move on when they are told so between two streams.

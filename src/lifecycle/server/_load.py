@@ -1,13 +1,22 @@
 """Finding the application, and its lifecycle, by name: `module:attribute`."""
 
 import importlib
+import inspect
 import sys
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from lifecycle.asgi import LifecycleMiddleware
 from lifecycle.core import SettingsError
 from lifecycle.runtime import Lifecycle
+
+TAKES: Final = {
+    3: None,
+    0: "takes no arguments: it makes the application; add --factory, or factory=True",
+    2: "takes two arguments, as WSGI applications do: wrap it, say in a2wsgi.WSGIMiddleware",
+    1: "takes the scope alone, as in ASGI 2: wrap it in asgiref.compatibility.guarantee_single_callable",
+}
+"""What is wrong with an application that can be called with so many arguments; `None`: nothing."""
 
 
 def load_application(target: str, *, factory: bool = False) -> tuple[Any, Lifecycle]:
@@ -19,7 +28,30 @@ def load_application(target: str, *, factory: bool = False) -> tuple[Any, Lifecy
     module, app = load_object(target)
     if factory:
         app = app()
+    refuse(target, app)
     return app, lifecycle_of(app, module)
+
+
+def refuse(target: str, app: object) -> None:
+    """Tell what is no ASGI application by the arguments that it takes.
+
+    Raises:
+        SettingsError: With what it is instead, as far as that can be seen.
+    """
+    if not callable(app):
+        raise SettingsError(f"{target!r} is no ASGI application: it is {app!r}")
+    try:
+        signature = inspect.signature(app)
+    except ValueError:
+        return  # Written in C, it does not say.
+    for count, what in TAKES.items():
+        try:
+            signature.bind(*range(count))
+        except TypeError:
+            continue
+        if what is not None:
+            raise SettingsError(f"{target!r} {what}")
+        return
 
 
 def load_object(target: str) -> tuple[ModuleType, Any]:

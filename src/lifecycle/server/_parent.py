@@ -84,8 +84,7 @@ class Parent:
                 group.start_soon(self._listen)
                 if self._early.noted_at is not None:
                     self._stop("SIGTERM before the start", Signals.SIGTERM)
-                while len(self._workers) < self._count and not self._stopping.is_set():
-                    await self._start()
+                await self._fill_up()
                 await self._stopping.wait()
                 await self._wait_for_all()
                 group.cancel_scope.cancel()
@@ -141,6 +140,9 @@ class Parent:
             self._watch_routers()
         if "arrived" in message and worker.stopped is not None:
             worker.stopped["past"]["last"] = message["arrived"]
+        if "worn_out" in message:
+            assert self._group is not None, "workers are heard inside `run`"  # noqa: S101 - a defect of ours
+            self._group.start_soon(self._relieve, worker)
         if "ready" in message:
             worker.ready = message["ready"]
             if worker.ready:
@@ -188,7 +190,13 @@ class Parent:
         logger.error("worker ended by itself", extra={"pid": worker.pid, "exit_status": status})
         await self._replace(worker, status)
 
+    def _enough(self) -> bool:
+        # One that is started beside the old ones, to take the place of one of them, is one more than that.
+        return sum(not worker.replaced for worker in self._workers) >= self._count
+
     async def _replace(self, worker: Worker, status: int) -> None:
+        if self._enough():
+            return
         if worker.ready_at is None:
             self._failed_starts += 1
         elif time.monotonic() - worker.ready_at > STEADY_AFTER:
@@ -200,7 +208,10 @@ class Parent:
         first, most = BACK_OFF
         with anyio.move_on_after(min(most, first * 2**self._failed_starts)):
             await self._stopping.wait()
-        if not self._stopping.is_set():
+        await self._fill_up()
+
+    async def _fill_up(self) -> None:
+        while not (self._stopping.is_set() or self._enough()):
             await self._start()
 
     async def _listen(self) -> None:
@@ -248,25 +259,37 @@ class Parent:
             await self._workers[0].gone.wait()
 
     async def _restart_all(self) -> None:
-        """SIGHUP: a new worker for each old one, ready before the old one goes."""
+        """SIGHUP: a new worker for each old one."""
         async with self._restarting:
             for old in list(self._workers):
-                if self._stopping.is_set():
+                if not await self._renew(old):
                     return
-                new = await self._start()
-                with anyio.move_on_after(READY_PATIENCE):
-                    await new.became_ready.wait()
-                if not new.ready:
-                    logger.error(
-                        "rolling restart called off: the new worker does not become ready",
-                        extra={"pid": new.pid},
-                    )
-                    new.replaced = True
-                    new.send(Signals.SIGTERM)
-                    return
-                old.replaced = True
-                await old.channel.tell(leave=True)
-                await old.gone.wait()
+
+    async def _relieve(self, worn_out: Worker) -> None:
+        async with self._restarting:
+            await self._renew(worn_out)
+
+    async def _renew(self, old: Worker) -> bool:
+        """A new worker, ready before the old one goes. False: there is none, and the old one goes on."""
+        if self._stopping.is_set() or old.gone.is_set():
+            return not self._stopping.is_set()
+        new = await self._start()
+        with anyio.move_on_after(READY_PATIENCE):
+            await new.became_ready.wait()
+        if new.ready:
+            old.replaced = True
+            await old.channel.tell(leave=True)
+            await old.gone.wait()
+        elif not self._stopping.is_set():
+            logger.error(
+                "rolling restart called off: the new worker does not become ready",
+                extra={"pid": new.pid},
+            )
+            new.replaced = True
+            new.send(Signals.SIGTERM)
+        # Meanwhile another one may have crashed, and found that there were enough.
+        await self._fill_up()
+        return new.ready
 
     def _conclude(self) -> int:
         report, began = self._report, self._stop_at or 0.0

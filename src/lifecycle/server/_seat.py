@@ -27,6 +27,7 @@ class Seat:
         self.left = False
         self.replaced = False
         self._life: Lifecycle | None = None
+        self._orphaned = False
 
     def waiting_for(self) -> str | None:
         """What else has to be ready before this process may say that it is; `None`: nothing."""
@@ -49,6 +50,12 @@ class Seat:
     async def follow(self, life: Lifecycle) -> None:
         """Watch the lifecycle, which runs now."""
         self._life = life
+        if self._orphaned:
+            self.orphaned()
+
+    def worn_out(self) -> None:
+        """It has served as many requests as it may (`limit_max_requests`): stop as for any other reason."""
+        self._stop("as many requests have come as limit_max_requests allows")
 
     async def leave_to_others(self) -> None:
         """Another process has taken over: accept nothing new, let every connection end, and go."""
@@ -66,8 +73,12 @@ class Seat:
 
     def orphaned(self) -> None:
         """The parent has died: nobody else would ever ask this process to stop."""
+        self._orphaned = True
+        self._stop("the parent process has died")
+
+    def _stop(self, reason: str) -> None:
         if self._life is not None and self._life._engine is not None:  # noqa: SLF001 - see above
-            self._life._engine.stop("the parent process has died", StopSource.CALL)  # noqa: SLF001 - see above
+            self._life._engine.stop(reason, StopSource.CALL)  # noqa: SLF001 - see above
 
 
 class LifespanDriver:

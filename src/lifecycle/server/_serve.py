@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import os
@@ -15,7 +16,13 @@ import anyio
 import uvicorn
 
 from lifecycle.core import ExitStatus, Report, Settings, SettingsError, read_settings
-from lifecycle.runtime import EarlySignals, Lifecycle, report_path, write_report
+from lifecycle.runtime import (
+    EarlySignals,
+    Lifecycle,
+    end_without_the_interpreter,
+    report_path,
+    write_report,
+)
 from lifecycle.server._arrivals import Arrivals
 from lifecycle.server._leaving import part_with_connections, watch_routers
 from lifecycle.server._load import in_middleware, load_application, with_middleware
@@ -50,6 +57,10 @@ async def serve_async(
     if isinstance(app, str):
         raise SettingsError(
             f"serve_async({app!r}): give it the application itself; by name, use serve()"
+        )
+    if options.get("interface", "auto") not in ("auto", "asgi3"):
+        raise SettingsError(
+            f"serve(interface={options['interface']!r}): ASGI 3 alone; wrap the application, say in a2wsgi.WSGIMiddleware"
         )
     # Inside somebody else's program nobody ends the process.
     seat = seat or Seat(owns_process=False)
@@ -90,20 +101,30 @@ async def _serve(
             endpoints.startupz,
         ),
     )
+    server.worn_out = seat.worn_out
     server.watch(arrivals)
     watches = [
         asyncio.create_task(watch_routers(life, seat, server, arrivals)),
         asyncio.create_task(part_with_connections(life, server)),
         asyncio.create_task(seat.follow(life)),
     ]
-    if await seat.before_listening():
-        if seat.left:
-            server.leave()
-        await server.serve(sockets=sockets)
-    for watch in watches:
-        watch.cancel()
-    driver.server_has_gone()
-    await lifespan
+    try:
+        if await seat.before_listening():
+            if seat.left:
+                server.leave()
+            await server.serve(sockets=sockets)
+    except asyncio.CancelledError:
+        # Whoever called us gives up: what is under way is finished, and what has been started is shut down.
+        driver.server_has_gone()
+        await lifespan
+        if server.started:
+            await server.shutdown(sockets)
+        raise
+    finally:
+        for watch in watches:
+            watch.cancel()
+        driver.server_has_gone()
+        await lifespan
     if server.unread:
         _regret(life.report, server.unread)
         if seat.writes_report:
@@ -156,8 +177,8 @@ def run_application(
     """What `lifecycle serve` does: the application by name, and the lifecycle that it has."""
     if reload:
         return serve_and_reload(target, early, app_dir=app_dir, factory=factory, **options)
-    if workers is None:
-        workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
+    # uvicorn's: reads the file of `env_file`, and WEB_CONCURRENCY.
+    workers = make_config(target, workers=workers, **options).workers
     if workers > 1:
         settings = read_settings({}, os.environ)
         options = {**options, "factory": factory}
@@ -168,6 +189,9 @@ def run_application(
         return status
     # Listening comes first: who calls while the application is being imported waits, and is not refused.
     with listening(make_config(target, **options)) as sock:
+        # An import that never ends must not hold a stop for longer than anything else may.
+        deadline = read_settings({}, os.environ).budget.deadline
+        early.when_noted(functools.partial(end_without_the_interpreter, deadline))
         sys.path.insert(0, app_dir)
         app, life = load_application(target, factory=factory)
         life.heed(early)
@@ -207,6 +231,10 @@ def make_config(app: Any, **options: Any) -> uvicorn.Config:
         return uvicorn.Config(app, lifespan="off", **options)
     except TypeError as error:
         raise SettingsError(f"serve(): {error}: the options are those of uvicorn.Config") from None
+    except ValueError as error:
+        raise SettingsError(f"serve(): {error}: see WEB_CONCURRENCY, a number of workers") from None
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"serve(): an option needs {error.name!r}: install it") from None
 
 
 @contextlib.contextmanager
@@ -214,22 +242,35 @@ def listening(config: uvicorn.Config) -> Iterator[socket.socket]:
     """The socket that is asked for, listening already: who comes before the application waits, and is not refused."""
     if config.fd is not None:
         # uvicorn takes any descriptor for a Unix socket; Python finds out what it is.
-        sock = socket.socket(fileno=os.dup(config.fd))
+        try:
+            sock = socket.socket(fileno=os.dup(config.fd))
+        except OSError as error:
+            raise SettingsError(
+                f"serve(fd={config.fd}) is no socket that is open here: {error}"
+            ) from None
     else:
         if config.uds is not None:
-            _remove_socket(config.uds)
+            # One that a process before us has left behind, say in the volume of a container that was restarted.
+            _remove_socket(config.uds, _inode(config.uds))
         sock = config.bind_socket()
     sock.listen(config.backlog)
+    ours = None if config.uds is None else _inode(config.uds)
     try:
         yield sock
     finally:
         sock.close()
         if config.uds is not None:
-            _remove_socket(config.uds)
+            # The process that takes our place may have put its own there meanwhile.
+            _remove_socket(config.uds, ours)
 
 
-def _remove_socket(path: str) -> None:
-    """A socket that a process before us has left behind, say in the volume of a container that was restarted."""
+def _inode(path: str) -> int | None:
     with contextlib.suppress(FileNotFoundError):
-        if stat.S_ISSOCK(os.stat(path).st_mode):  # noqa: PTH116 - a path as uvicorn takes it
-            os.unlink(path)  # noqa: PTH108 - see above
+        found = os.stat(path)  # noqa: PTH116 - a path as uvicorn takes it
+        return found.st_ino if stat.S_ISSOCK(found.st_mode) else None
+    return None
+
+
+def _remove_socket(path: str, inode: int | None) -> None:
+    if inode is not None and _inode(path) == inode:
+        os.unlink(path)  # noqa: PTH108 - a path as uvicorn takes it

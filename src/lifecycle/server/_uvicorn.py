@@ -31,7 +31,8 @@ PRIVATE_OF_PROTOCOLS: Final = (
 )
 """Methods of its HTTP/1.1 protocols that are overridden or called here."""
 PRIVATE_ATTRIBUTES_OF_PROTOCOLS: Final = ("app", "cycle", "loop", "transport")
-"""Their attributes that are read or set here, and `response_complete` of the `cycle`."""
+"""Their attributes that are read or set here, and `default_headers`, `response_complete` and
+`response_started` of the `cycle`."""
 STREAMS_OF_HTTP2: Final = "cycles"
 """The attribute of its HTTP/2 protocol that has the streams that are under way; where it is missing, they are left to
 uvicorn."""
@@ -67,6 +68,8 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._remaining = remaining
         self._left = asyncio.Event()
+        self.worn_out: Callable[[], object] = _nothing
+        """Called when as many requests have come as `limit_max_requests` allows, and again until it leaves."""
         self.connection_ended = asyncio.Event()
         self.unread = 0
         """Answers that were given, and not read to their ends by the deadline."""
@@ -112,7 +115,9 @@ class Server(uvicorn.Server):
         yield
 
     async def main_loop(self) -> None:
-        while not await self.on_tick(0) and not self._left.is_set():
+        while not self._left.is_set():
+            if await self.on_tick(0) and not self.should_exit:
+                self.worn_out()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._left.wait(), TICK)
 
@@ -151,6 +156,10 @@ class Server(uvicorn.Server):
             self.connection_ended.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.connection_ended.wait(), 0.02)
+
+
+def _nothing() -> None:
+    """Nobody minds how many requests have come."""
 
 
 async def turn() -> None:
@@ -230,6 +239,16 @@ class Watched:
     def handle_websocket_upgrade(self, *event: Any) -> None:
         self.arrivals.note()
         cast("Any", super()).handle_websocket_upgrade(*event)
+        if self._finish is not None:
+            # Received to its end; from here on it is another protocol's.
+            self._finish()
+
+    def say_close(self) -> None:
+        """The answer to the request that is under way, if it has not begun, shall be the connection's last."""
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_started:
+            # httptools adds it by itself where it is going to close; h11 leaves it to the application.
+            cycle.default_headers = [*cycle.default_headers, (b"connection", b"close")]
 
     def part(self) -> None:
         """Close it if it is idle, else after its answer. Half first, so that what is on its way is not reset."""

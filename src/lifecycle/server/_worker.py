@@ -10,7 +10,7 @@ from typing import Any
 
 import anyio
 
-from lifecycle.core import PROMISES
+from lifecycle.core import PROMISES, LifecycleError
 from lifecycle.runtime import EarlySignals, Lifecycle
 from lifecycle.server._arrivals import Arrivals
 from lifecycle.server._child import WAITING_SIGNALS
@@ -30,6 +30,8 @@ class WorkerSeat(Seat):
         self._count = count
         self._channel = channel
         self.ready_workers = 0
+        self._worn_out = False
+        self._telling: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
         self.silence = asyncio.Event()
         """The parent, which hears of all workers' arrivals, says that the routers have let go."""
@@ -69,6 +71,12 @@ class WorkerSeat(Seat):
         super().leave()
         self._wanted.set()
 
+    def worn_out(self) -> None:
+        if not self._worn_out:
+            self._worn_out = True
+            # Another one first: it may take a while to be ready, and until then this one serves on.
+            self._telling = asyncio.create_task(self._channel.tell(worn_out=True))
+
     def waiting_for(self) -> str | None:
         if self.ready_workers >= self._count:
             return None
@@ -92,7 +100,10 @@ def main() -> int:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, WAITING_SIGNALS)
     options = order["options"]
     sys.path.insert(0, options.pop("app_dir", None) or "")
-    app, life = load_application(order["target"], factory=options.pop("factory", False))
+    try:
+        app, life = load_application(order["target"], factory=options.pop("factory", False))
+    except LifecycleError as error:
+        sys.exit(f"Error: {error}")
     life.heed(early)
     sockets = [socket.socket(fileno=descriptor) for descriptor in order["sockets"]]
     serving = _serve(app, life, socket.socket(fileno=control), sockets, order, options)

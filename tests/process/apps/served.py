@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from pathlib import Path
 
 import anyio
 from starlette.applications import Starlette
@@ -13,7 +14,7 @@ from starlette.routing import Route
 from lifecycle import Lifecycle, LifecycleMiddleware
 from tests.process.apps.service import note, routes
 
-if "CRASH_AT_IMPORT" in os.environ:
+if "CRASH_AT_IMPORT" in os.environ or Path(os.environ.get("BROKEN_FROM_HERE_ON", "?")).exists():
     raise RuntimeError("no such table")
 note("importing")
 time.sleep(float(os.environ.get("IMPORT_SECONDS", "0")))

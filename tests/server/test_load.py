@@ -1,0 +1,100 @@
+"""What is no ASGI application is told before it is served, with what it is."""
+
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lifecycle import Lifecycle, SettingsError
+from lifecycle.runtime import EarlySignals
+from lifecycle.server import _serve
+from lifecycle.server._load import load_application
+from lifecycle.server._serve import make_config
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    raise AssertionError("nobody asks")
+
+
+class Old:
+    def __init__(self, scope: Any) -> None:
+        self.scope = scope
+
+
+def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+    return []
+
+
+@pytest.fixture(autouse=True)
+def module(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("shop")
+    vars(module).update(
+        app=app, old=Old, wsgi=wsgi, make=lambda: app, text="hello", nothing=lambda: None, of_c=dict
+    )
+    monkeypatch.setitem(sys.modules, "shop", module)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("text", "'shop:text' is no ASGI application: it is 'hello'"),
+        ("make", "'shop:make' takes no arguments: it makes the application; add --factory"),
+        ("wsgi", "'shop:wsgi' takes two arguments, as WSGI applications do: wrap it"),
+        ("old", "'shop:old' takes the scope alone, as in ASGI 2: wrap it"),
+    ],
+)
+def test_what_is_no_application_is_told_apart(name: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        load_application(f"shop:{name}")
+
+
+def test_a_factory_that_makes_nothing_is_told() -> None:
+    with pytest.raises(SettingsError, match="'shop:nothing' is no ASGI application: it is None"):
+        load_application("shop:nothing", factory=True)
+
+
+@pytest.mark.parametrize(("name", "factory"), [("app", False), ("make", True), ("of_c", False)])
+def test_an_application_is_taken(name: str, factory: bool) -> None:
+    _, life = load_application(f"shop:{name}", factory=factory)
+    assert isinstance(life, Lifecycle)
+
+
+def test_a_number_of_workers_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "many")
+    with pytest.raises(SettingsError, match="'many': see WEB_CONCURRENCY, a number of workers"):
+        make_config(app)
+
+
+def test_an_option_whose_package_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dotenv", None)
+    with pytest.raises(SettingsError, match="an option needs 'dotenv': install it"):
+        make_config(app, env_file=".env")
+
+
+def test_a_file_of_settings_is_read_before_the_settings_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def load_dotenv(dotenv_path: str) -> None:
+        monkeypatch.setenv("LIFECYCLE_GRACE_PERIOD", "47")
+        monkeypatch.setenv("WEB_CONCURRENCY", "3")
+
+    served: list[Any] = []
+
+    def note(target: str, workers: int, settings: Any, *_: Any) -> int:
+        served.append((target, workers, settings.grace_period))
+        return 0
+
+    monkeypatch.setitem(sys.modules, "dotenv", SimpleNamespace(load_dotenv=load_dotenv))
+    monkeypatch.setattr(_serve, "_serve_with_workers", note)
+    monkeypatch.setattr("gc.freeze", lambda: None)
+    assert _serve.run_application("shop:app", EarlySignals(), env_file=".env") == 0
+    assert served == [("shop:app", 3, 47)]
+
+
+def test_a_descriptor_that_is_no_socket_is_told() -> None:
+    with (
+        pytest.raises(SettingsError, match=r"serve\(fd=9999\) is no socket that is open here"),
+        _serve.listening(make_config(app, fd=9999)),
+    ):
+        raise AssertionError("it does not listen")
