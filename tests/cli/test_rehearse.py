@@ -1,14 +1,16 @@
 """`lifecycle rehearse`, up to the first process: what it refuses, and how."""
 
+import itertools
 import json
 from pathlib import Path
 
 import jsonschema
 import pytest
 
+import lifecycle.rehearse
 from lifecycle.cli import main
 from lifecycle.cli._rehearse_report import page
-from lifecycle.rehearse import SCENARIOS, schema
+from lifecycle.rehearse import SCENARIOS, Result, Severity, schema
 from tests.support.rehearsals import broken, kept
 
 POD = """
@@ -133,3 +135,41 @@ def test_a_baseline_stands_beside_what_is_compared_with_it() -> None:
     assert shown.count("<article") == 2
     assert 'class="pair"' in shown
     assert page([kept()], {"crash": broken()}) == page([kept()], {})
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is played, and every other rehearsal is broken."""
+    results = itertools.cycle([kept(), broken()])
+
+    async def play(*_: object, **__: object) -> Result:
+        return next(results)
+
+    monkeypatch.setattr(lifecycle.rehearse, "rehearse", play)
+
+
+@pytest.mark.usefixtures("played")
+def test_several_quiet_runs_are_a_line_each_and_what_broke_is_told_once(
+    pod: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["rehearse", str(pod), "--run", "true", "--quiet", "--runs", "4"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    runs = [line for line in lines if line.startswith("  delete ")]
+    errors = [one for one in broken().findings if one.severity is Severity.ERROR]
+    assert [line.endswith("kept") for line in runs] == [True, False, True, False]
+    assert sum("    fix: " in line for line in lines) == len(errors)
+    assert "over 4 runs: " in "\n".join(lines)
+    assert "kept     No request was lost" not in "\n".join(lines)
+
+
+@pytest.mark.usefixtures("played")
+def test_one_quiet_run_has_its_summary_and_several_others_have_a_head_each(
+    pod: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["rehearse", str(pod), "--run", "true"]
+    assert main([*words, "--quiet"]) == 0
+    assert "kept     No request was lost" in capsys.readouterr().out
+    assert main([*words, "--runs", "2"]) == 1
+    told = capsys.readouterr().out
+    assert f"1 of 2, delete: {SCENARIOS['delete'].what}" in told
+    assert told.count("kept     ") > 2

@@ -9,20 +9,34 @@ import jsonschema
 import pytest
 
 from lifecycle.core import RehearsalError
-from lifecycle.kube import Place, Where, Workload
-from lifecycle.rehearse import Event, Kind, Outcome, Result, Sample, Severity, Way, to_html
+from lifecycle.kube import Exec, Place, Where, Workload
+from lifecycle.rehearse import (
+    Event,
+    Finding,
+    Kind,
+    Outcome,
+    Purse,
+    Result,
+    Sample,
+    Severity,
+    Share,
+    Way,
+    to_html,
+)
 from lifecycle.rehearse._advice import advise
 from lifecycle.rehearse._baseline import read_baseline, worse
 from lifecycle.rehearse._findings import FINDINGS
+from lifecycle.rehearse._hints import HINTS
 from lifecycle.rehearse._options import Options
-from lifecycle.rehearse._purse import purses
+from lifecycle.rehearse._purse import PRE_STOP, purses
 from lifecycle.rehearse._scenarios import SCENARIOS
 from lifecycle.rehearse._schema import schema
 from lifecycle.rehearse._story import Story, report_in
-from lifecycle.rehearse._timeline import SENTENCES, line, printable, sentence, summary, timeline
+from lifecycle.rehearse._summary import findings, in_a_line, summary
+from lifecycle.rehearse._timeline import SENTENCES, line, printable, sentence, timeline
 from lifecycle.rehearse._verdict import PROMISES, _findings, _promises
 from tests.support.kubelet import Act, Life
-from tests.support.stage import pod, rehearsed
+from tests.support.stage import pod, probe, rehearsed
 
 SIGNAL = Event(10, Kind.SIGNAL, "web", "pod", "SIGTERM")
 KILLING = Event(8, Kind.KILLING, "web", "pod", data={"grace": 30})
@@ -167,6 +181,36 @@ async def test_a_summary_has_the_verdict_the_purse_and_each_fix() -> None:
     assert "untried  No request is lost (no request was sent)" in text
     assert "fix: write the command as a list without a shell" in text
     assert "SIGTERM, ignored: PID 1 has no handler" in "\n".join(timeline(result))
+    assert in_a_line(result, 8) == (
+        "  delete       0 of     0 lost     31.0 s  BROKEN: Everything has ended before SIGKILL;"
+        " Every container ends with exit status 0"
+    )
+    assert [line for line in findings(result, at_least=Severity.ERROR) if "ignored" in line]
+
+
+def test_findings_may_be_told_from_a_severity_on() -> None:
+    told = [
+        Finding(id=severity.value, severity=severity, what="so", fix="x") for severity in Severity
+    ]
+    result = Result(title="Pod/web", scenario="delete", findings=tuple(told))
+    for severity, number in ((Severity.ERROR, 1), (Severity.WARNING, 2), (Severity.NOTE, 3)):
+        assert len([*findings(result, at_least=severity)]) == 3 * number
+
+
+def test_the_same_share_of_every_purse_is_drawn_with_the_same_letter() -> None:
+    shares = (
+        Share(who=PRE_STOP, began=0, seconds=15),
+        Share(who="after SIGINT", began=15, seconds=6),
+    )
+    for some in (shares, shares[1:]):
+        result = Result(
+            title="Pod/web",
+            scenario="delete",
+            purses=(Purse(container="web", pod="", granted=30, began=0, shares=some),),
+        )
+        text = "\n".join(summary(result))
+        assert "o    6.00 s  after SIGINT" in text
+        assert ("*" in text) is (len(some) == 2)
 
 
 # Several runs
@@ -203,9 +247,45 @@ def test_a_baseline_that_is_none_is_refused(tmp_path: Path, content: str) -> Non
         read_baseline(file)
 
 
-def test_a_sudden_death_is_not_told_to_serve_on() -> None:
-    (finding,) = _findings(story(samples=(LOST["refused"],), scenario="crash"))
-    assert finding.fix.startswith("nobody serves on after a sudden death")
+@pytest.mark.parametrize(
+    ("scenario", "hint"),
+    [
+        ("crash", "nobody serves on after a sudden death"),
+        ("evict", "an evicted pod has one second for its hooks"),
+        ("force", "a forced deletion leaves one second"),
+        ("node-shutdown", "a pod that its node ends is not deleted"),
+        ("liveness", "a restart is no deletion"),
+        ("delete", "serve on for at least 2 s after the stop signal"),
+    ],
+)
+def test_who_cannot_be_saved_by_a_lame_duck_is_not_told_to_serve_on(
+    scenario: str, hint: str
+) -> None:
+    seen = story(KILLING, SIGNAL, EXITED, samples=(LOST["refused"],), scenario=scenario)
+    (finding,) = _findings(seen)
+    assert finding.fix.startswith(hint)
+
+
+def test_hints_are_for_scenarios_and_findings_that_there_are() -> None:
+    assert HINTS.keys() <= SCENARIOS.keys()
+    assert {finding for hints in HINTS.values() for finding in hints} <= {
+        rule.id for rule in FINDINGS
+    }
+
+
+async def test_a_restart_after_a_lost_hook_is_what_saves_the_pod() -> None:
+    hook = Exec(command=("warm",))
+    probed = pod(post_start=hook, startup=probe("/started", period=1, failure_threshold=3))
+    acts: dict[str, Act | list[Act]] = {
+        "warm": Act(3),
+        "/started": [*[Act(0, 503)] * 3, Act(0, 200)],
+    }
+    result, _ = await rehearsed(probed, "poststart-lost", acts=acts)
+    lost = next(event for event in result.events if event.kind is Kind.POST_START_ENDED)
+    assert "postStart was lost after" in sentence(lost)
+    (finding,) = result.findings
+    assert (finding.id, finding.severity) == ("restarted", Severity.NOTE)
+    assert finding.fix.startswith("this is what saves a pod whose postStart hook was lost")
 
 
 def test_a_handler_that_is_not_there_yet_is_told_from_one_that_never_is() -> None:

@@ -102,10 +102,24 @@ def _play(
 ) -> int:
     import anyio
 
-    from lifecycle.rehearse import advise, rehearse, side_by_side, summary, timeline
+    from lifecycle.rehearse import (
+        SCENARIOS,
+        Severity,
+        advise,
+        findings,
+        in_a_line,
+        rehearse,
+        side_by_side,
+        summary,
+        timeline,
+    )
 
     results: list[Result] = []
-    for name in names:
+    several = len(names) > 1
+    width = max(map(len, names))
+    for number, name in enumerate(names, start=1):
+        if several and not asked.quiet:
+            show_lines(["", f"{number} of {len(names)}, {name}: {SCENARIOS[name].what}", ""])
         chosen = replace(options, scenario=name)
         watch = _follow(logs=asked.logs, quiet=asked.quiet)
         result = anyio.run(partial(rehearse, workload, chosen, machine, watch=watch))
@@ -113,9 +127,14 @@ def _play(
         if sys.stdout is not None and sys.stdout.isatty() and not asked.quiet:
             # The screen is gone; what was on it stays to be read.
             show_lines(timeline(result, logs=asked.logs))
-        show_lines(["", *summary(result)])
+        if several and asked.quiet:
+            fresh = not any(one.scenario == name and not one.kept for one in results[:-1])
+            told = findings(result, at_least=Severity.ERROR) if fresh and not result.kept else ()
+            show_lines([in_a_line(result, width), *told])
+        else:
+            show_lines(["", *summary(result)])
     advice = advise(results) if len(results) > len(set(names)) else None
-    if len(results) > 1:
+    if several and not asked.quiet:
         show_lines(["", *side_by_side(results)])
     if advice is not None:
         show_lines(["", *advice.lines()])

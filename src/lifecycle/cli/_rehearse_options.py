@@ -135,7 +135,7 @@ def _reports() -> list[click.Parameter]:
             what="Compare with an earlier --json: what got worse is exit status 1; --html sets both side by side.",
         ),
         flag("--logs", what="Show what the containers print."),
-        flag("--quiet", "-q", what="Only what came of it."),
+        flag("--quiet", "-q", what="Only what came of it; a line for each of several."),
         instead("--schema", show=_show_schema, what="Print the JSON schema of --json, and exit."),
     ]
 

@@ -42,7 +42,8 @@ from lifecycle.rehearse._schema import schema
 from lifecycle.rehearse._stage import Machine, Stage
 from lifecycle.rehearse._state import ContainerStatus, PodPhase
 from lifecycle.rehearse._stored import read_results
-from lifecycle.rehearse._timeline import line, side_by_side, summary, timeline
+from lifecycle.rehearse._summary import findings, in_a_line, side_by_side, summary
+from lifecycle.rehearse._timeline import line, timeline
 
 __all__ = [
     "Advice",
@@ -87,6 +88,8 @@ __all__ = [
     "assert_inside_budget",
     "assert_kept",
     "assert_nothing_lost",
+    "findings",
+    "in_a_line",
     "line",
     "live",
     "play",

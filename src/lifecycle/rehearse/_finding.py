@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
 
 from lifecycle.kube import NOWHERE, Where
 from lifecycle.rehearse._events import Event
+from lifecycle.rehearse._hints import HINTS
 from lifecycle.rehearse._result import Finding, Severity
 from lifecycle.rehearse._story import Stop, Story
-
-LOSSES: Final = frozenset({"refused", "cut-off", "server-errors", "streams-cut-off"})
-AFTER_DEATH: Final = "nobody serves on after a sudden death: run several replicas, and let clients repeat what may be repeated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +36,13 @@ class Rule:
         """What no promise of the scenario is about is worth a note."""
         meant = self.id in story.scenario.expects
         unasked = self.severity is Severity.ERROR and not promised
+        hint = HINTS.get(story.scenario.name, {}).get(self.id)
         for found in self.find(story):
-            alone = self.id in LOSSES and story.died_alone
             yield Finding(
                 id=self.id,
                 severity=Severity.NOTE if meant or unasked else self.severity,
                 what=found.what,
-                fix=AFTER_DEATH if alone else self.fix.format(**found.values),
+                fix=hint or self.fix.format(**found.values),
                 container=found.container,
                 pod=found.pod,
                 at=found.at,

@@ -1,7 +1,7 @@
 """What may happen to a pod: one row each, with what it does and which promises it puts to the test."""
 
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from lifecycle.kube import Pod
@@ -132,6 +132,22 @@ def _never_again(pod: Pod) -> str:
 
 _GRACEFUL: Final = ("ready", "nothing-lost", "inside-grace", "clean-exit", "hooks-succeed")
 
+_CRASH: Final = Scenario(
+    name="crash",
+    what="The containers' processes die, and the kubelet starts them again.",
+    promises=("ready", "back-again", "hooks-succeed"),
+    play=_crash,
+    restarts=True,
+    needs=_never_again,
+)
+_EVICT: Final = Scenario(
+    name="evict",
+    what="The node is short of something: the pod has one second for its hooks, then two to end.",
+    promises=("ready", "inside-grace", "clean-exit"),
+    play=_evict,
+    expects=("pre-stop-took-it-all",),
+)
+
 _ALL: Final = (
     Scenario(
         name="delete",
@@ -152,21 +168,12 @@ _ALL: Final = (
         ),
         play=_rollout,
     ),
-    Scenario(
-        name="crash",
-        what="The containers' processes die, and the kubelet starts them again.",
-        promises=("ready", "back-again", "hooks-succeed"),
-        play=_crash,
-        restarts=True,
-        needs=_never_again,
-    ),
-    Scenario(
+    _CRASH,
+    replace(
+        _CRASH,
         name="oom",
         what="The kernel kills the containers for their memory: no signal, no hook.",
-        promises=("ready", "back-again", "hooks-succeed"),
         play=_oom,
-        restarts=True,
-        needs=_never_again,
     ),
     Scenario(
         name="liveness",
@@ -176,19 +183,12 @@ _ALL: Final = (
         restarts=True,
         needs=lambda pod: _no_liveness(pod) or _never_again(pod),
     ),
-    Scenario(
-        name="evict",
-        what="The node is short of something: the pod has one second for its hooks, then two to end.",
-        promises=("ready", "inside-grace", "clean-exit"),
-        play=_evict,
-        expects=("pre-stop-took-it-all",),
-    ),
-    Scenario(
+    _EVICT,
+    replace(
+        _EVICT,
         name="force",
         what="kubectl delete --force --grace-period=0: one second for the hooks, then two to end.",
-        promises=("ready", "inside-grace", "clean-exit"),
         play=_force,
-        expects=("pre-stop-took-it-all",),
     ),
     Scenario(
         name="node-shutdown",

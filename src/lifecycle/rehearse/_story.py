@@ -116,11 +116,6 @@ class Story:
         for key, stop in under_way.items():
             yield _made(stop, key)
 
-    @property
-    def died_alone(self) -> bool:
-        """It was a sudden death that was played, and nobody asked for a stop."""
-        return self.scenario.restarts and not self.stops
-
     def started(self, stop: Stop) -> float:
         """When the life began that was ended so."""
         mine = (

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ._fork import forked
 from ._namespaces import isolate, why_not
-from ._processes import MARK, belongs, descendants, has_handler, kill_tree
+from ._processes import MARK, belongs, descendants, has_handler, kill, kill_tree
 from ._program import Lifeline, become
 from ._root import Root
 from ._system import CLONE_NEWNS, CLONE_NEWPID, LIBC, PR_SET_CHILD_SUBREAPER, call
@@ -215,8 +215,7 @@ class Agent:
         """Nothing is left: no process, and no file."""
         while family := descendants(self._me):
             for member in family:
-                with suppress(ProcessLookupError):
-                    os.kill(member, signal.SIGKILL)
+                kill(member)
             with suppress(ChildProcessError):
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     pass
