@@ -6,6 +6,7 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 
@@ -40,6 +41,16 @@ static PyObject *call_prctl(PyObject *module, PyObject *arguments)
     return PyLong_FromLong(answer);
 }
 
+static PyObject *call_unshare(PyObject *module, PyObject *arguments)
+{
+    int flags;
+    if (!PyArg_ParseTuple(arguments, "i", &flags))
+        return NULL;
+    if (unshare(flags) < 0)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
 static PyObject *get_original_mask(PyObject *module, PyObject *nothing)
 {
     PyObject *numbers = PyList_New(0);
@@ -57,6 +68,7 @@ static PyObject *get_original_mask(PyObject *module, PyObject *nothing)
 static PyMethodDef functions[] = {
     {"prctl", call_prctl, METH_VARARGS, "prctl(option, value): the number that the kernel answers."},
     {"spawn", spawn, METH_VARARGS, "Start the program; the process id."},
+    {"unshare", call_unshare, METH_VARARGS, "unshare(flags): leave what is shared with others."},
     {"original_mask", get_original_mask, METH_NOARGS, "The signals that were blocked when this process began."},
     {NULL, NULL, 0, NULL},
 };

@@ -13,8 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from lifecycle.supervisor import _tekton
-from tests.supervisor.running import WITNESS, Form, Running, wait_until
+from lifecycle.supervisor import _tekton_setup
+from tests.supervisor.running import (
+    WITNESS,
+    Form,
+    Running,
+    is_namespace_allowed,
+    wait_until,
+)
 
 pytestmark = pytest.mark.process
 
@@ -24,7 +30,9 @@ class Tekton:
         self._supervisor = supervisor
         self.folder = folder
 
-    def step(self, number: int, *words: object, flags: tuple[str, ...] = ()) -> Running:
+    def step(
+        self, number: int, *words: object, flags: tuple[object, ...] = (), **env: str
+    ) -> Running:
         """As the controller writes it: one dash, and the command in two parts."""
         run = self.folder / "run"
         wait = run / str(number - 1) / "out" if number else self.folder / "ready"
@@ -45,7 +53,17 @@ class Tekton:
             entrypoint,
             "--",
             *arguments,
+            env={"SUPERVISOR_TEKTON_DIR": str(self.folder / "tekton"), **env},
         )
+
+    def result(self, step: str, name: str, content: str) -> None:
+        """Left by a step that has ended."""
+        self.leave(f"steps/step-{step}/results/{name}", content)
+
+    def leave(self, path: str, content: str) -> None:
+        target = self.folder / "tekton" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(content)
 
     def is_posted(self, number: int, suffix: str = "") -> bool:
         return (self.folder / "run" / str(number) / f"out{suffix}").exists()
@@ -135,16 +153,181 @@ def test_tekton_takes_the_command_of_its_platform(supervisor: Form, tmp_path: Pa
     assert supervisor.run("-entrypoint", "true", "-no_such_flag")[0] == 1
 
 
-def test_what_tekton_would_be_promised_falsely_is_refused(supervisor: Form) -> None:
-    cel = json.dumps([{"cel": "'a' == 'a'"}])
-    for flags, env, message in (
-        (("-enable_spire",), {}, "results are not signed here"),
-        (("-when_expressions", cel), {}, "only `in` and `notin` are understood here, not CEL"),
-        (("-timeout", "5s"), {"TEKTON_HERMETIC": "1"}, "the network is not taken away here"),
+def test_what_tekton_would_be_promised_falsely_is_refused(tekton: Tekton) -> None:
+    """A condition that cannot be judged fails the step and those that follow, as one with a mistake in it does."""
+    (tekton.folder / "ready").write_text("READY")
+    status, out, errors = tekton.step(0, "echo", "ran", flags=("-enable_spire",)).finish()
+    assert (status, out) == (1, "")
+    assert "results are not signed here" in errors
+    cel = json.dumps([{"cel": "'a'.matches('^a$')"}])
+    status, out, errors = tekton.step(0, "echo", "ran", flags=("-when_expressions", cel)).finish()
+    assert (status, out) == (1, "")
+    assert "matches() is not known here" in errors
+    assert tekton.is_posted(0, ".err")
+    unsigned = ("-enable_spire", "-spire_socket_path=")
+    assert tekton.step(0, "echo", "ran", flags=unsigned).finish()[:2] == (0, "ran\n")
+
+
+def test_a_tekton_step_gets_what_earlier_steps_have_left(tekton: Tekton) -> None:
+    results = f"{tekton.folder}/tekton/steps/step-build/results"
+    wait_for = f"mkdir -p {results}; printf 1.2 > {results}/version; "
+    wait_for += f"""printf '["a b", "c"]' > {results}/names; printf '{{"url": "http://x"}}' > {results}/image"""
+    words = (
+        "v$(steps.build.results.version)",
+        "$(steps.build.results.names[*])",
+        "$(steps.build.results.names[1])!",
+        "$(steps.build.results.image.url)",
+        "$(steps.build.results.never)",
+        "$(params.other)",
+    )
+    follower = tekton.step(
+        1, "sh", "-c", 'printf "%s|" "$@" "$V"', "sh", *words, V="=$(steps.build.results.version)"
+    )
+    build = tekton.step(0, "sh", "-c", wait_for)
+    (tekton.folder / "ready").write_text("READY")
+    assert build.status() == 0
+    status, out, errors = follower.finish()
+    assert (status, out) == (
+        0,
+        "v1.2|a b|c|c!|http://x|$(steps.build.results.never)|$(params.other)|=1.2|",
+    )
+    assert "$(steps.build.results.never) is left as it is: there is no " in errors
+
+
+def test_a_tekton_step_gets_artifacts_and_reports_its_own(tekton: Tekton) -> None:
+    (tekton.folder / "ready").write_text("READY")
+    values = [{"uri": "pkg:x", "digest": {"sha256": "0a"}}]
+    described = json.dumps({"outputs": [{"name": "image", "values": values}]})
+    tekton.leave("steps/step-build/artifacts/provenance.json", described)
+    tekton.leave("artifacts/provenance.json", "{}")
+    tekton.leave("scripts/script-0", "#!/bin/sh\necho '$(steps.build.outputs.image)'\n")
+    (tekton.folder / "tekton/scripts/script-0").chmod(0o755)
+    for words in (
+        ["echo", "$(steps.build.outputs.image)"],
+        [f"{tekton.folder}/tekton/scripts/script-0"],
     ):
-        status, out, errors = supervisor.run(*flags, "-entrypoint", "echo", "--", "ran", env=env)
-        assert (status, out) == (1, "")
-        assert message in errors
+        status, out, _ = tekton.step(0, *words).finish()
+        assert (status, json.loads(out)) == (0, values)
+    own = tekton.folder / "run/0/status/artifacts/provenance.json"
+    assert tekton.step(0, "sh", "-c", f"echo mine > {own}").status() == 0
+    entries = json.loads((tekton.folder / "termination0").read_text())[-3:]
+    assert [(entry["type"], entry["value"]) for entry in entries[1:]] == [(5, "mine\n"), (6, "{}")]
+    assert entries[1]["key"] == str(own)
+
+
+def test_tekton_conditions_see_the_results_of_earlier_steps(tekton: Tekton) -> None:
+    (tekton.folder / "ready").write_text("READY")
+    tekton.result("build", "kind", "release")
+    tekton.result("build", "all", '["release", "test"]')
+    kind = "$(steps.build.results.kind)"
+    for condition, ran in (
+        ({"input": kind, "operator": "in", "values": ["release"]}, True),
+        ({"input": kind, "operator": "notin", "values": ["release"]}, False),
+        ({"input": "test", "operator": "in", "values": ["$(steps.build.results.all[*])"]}, True),
+        ({"cel": f"'{kind}' == 'release' && '{kind}'.startsWith('rel')"}, True),
+        ({"cel": f"'{kind}' in ['test', 'nightly']"}, False),
+    ):
+        flags = ("-when_expressions", json.dumps([condition]))
+        status, out, _ = tekton.step(0, "echo", "ran", flags=flags).finish()
+        assert (status, out) == (0, "ran\n" if ran else ""), condition
+    entries = json.loads((tekton.folder / "termination0").read_text())
+    assert {"key": "Reason", "value": "Skipped", "type": 3} in entries
+
+
+def test_who_debugs_a_tekton_step_may_give_it_up_or_go_on(tekton: Tekton) -> None:
+    (tekton.folder / "ready").write_text("READY")
+    before = tekton.step(0, "echo", "ran", flags=("-debug_before_step",))
+    follower = tekton.step(1, "echo", "ran", flags=("-breakpoint_on_failure",))
+    wait_until(lambda: len(before.children()) == len(follower.children()) == 1)
+    (tekton.folder / "run/0/out.beforestepexit.err").write_text("1")
+    assert before.finish()[:2] == (1, "")
+    assert follower.finish()[:2] == (0, "ran\n"), "a breakpoint's followers go on after a failure"
+
+
+ONLY_A_LOOPBACK = "tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '"
+
+
+@pytest.mark.skipif(not is_namespace_allowed(), reason="this machine refuses namespaces")
+def test_a_hermetic_tekton_step_has_no_network(tekton: Tekton) -> None:
+    (tekton.folder / "ready").write_text("READY")
+    program = f"{ONLY_A_LOOPBACK}; nsenter --net=/proc/1/ns/net true || echo stays; exit 5"
+    step = tekton.step(0, "sh", "-c", program, TEKTON_HERMETIC="1")
+    assert step.finish()[:2] == (5, "lo\nstays\n")
+    owner = f"stat -c %u:%g {tekton.folder}; id -u"
+    out = tekton.step(0, "sh", "-c", owner, TEKTON_HERMETIC="1").finish()[1]
+    assert out.split() == [f"{os.getuid()}:{os.getgid()}", str(os.getuid())]
+    running = tekton.step(0, *WITNESS, TEKTON_HERMETIC="1").until("ready")
+    running.send(signal.SIGTERM)
+    assert running.finish()[:2] == (0, "ready\nSIGTERM\nclean\n")
+    fetched = tekton.step(
+        0, "sh", "-c", ONLY_A_LOOPBACK, TEKTON_HERMETIC="1", TEKTON_RESOURCE_NAME="x"
+    )
+    assert fetched.status() == 0
+
+
+@pytest.mark.skipif(
+    os.getuid() != 0 or not is_namespace_allowed(), reason="needs root and namespaces"
+)
+def test_a_hermetic_step_whose_network_cannot_be_taken_away_does_not_run(
+    supervisor: Form, tmp_path: Path
+) -> None:
+    """The kernel gives nobody in a chroot users of its own."""
+    root = tmp_path / "root"
+    root.mkdir()
+    enter = f'mount --rbind / {root} && exec chroot {root} "$@"'
+    inside = Form(
+        supervisor.name, ["unshare", "--mount", "sh", "-c", enter, "sh", *supervisor.argv]
+    )
+    words = ("-post_file", tmp_path / "out", "-entrypoint", "echo", "--", "ran")
+    status, out, errors = inside.run(*words, env={"TEKTON_HERMETIC": "1"})
+    inside.end()
+    assert (status, out) == (126, "")
+    assert "cannot start 'echo': its network cannot be taken away: " in errors
+    assert (tmp_path / "out.err").exists()
+
+
+def test_a_tekton_step_has_the_credentials_of_its_service_account(tekton: Tekton) -> None:
+    (tekton.folder / "ready").write_text("READY")
+    for path, content in (
+        ("login/username", "me"),
+        ("login/password", "p@ss/word"),
+        ("key/ssh-privatekey", "KEY"),
+        ("key/known_hosts", "KNOWN"),
+        ("registry/.dockerconfigjson", '{"auths": {"r.example": {"auth": "eA=="}}}'),
+    ):
+        tekton.leave(f"creds-secrets/{path}", content)
+    home = tekton.folder / "home"
+    home.mkdir()
+    flags = (
+        "-basic-git=login=https://git.example/team/one",
+        "-basic-git=login=https://git.example",
+        "-ssh-git=key=git.example:2222/team/two",
+        "-basic-docker=login=d.example",
+        "-docker-config=registry",
+    )
+    assert tekton.step(0, "true", flags=flags, HOME=str(home)).status() == 0
+    assert (home / ".git-credentials").read_text() == (
+        "https://me:p%40ss%2Fword@git.example\nhttps://me:p%40ss%2Fword@git.example/team/one\n"
+    )
+    configuration = (home / ".gitconfig").read_text()
+    one = '[credential "https://git.example/team/one"]\n\tusername = me\n\tuseHttpPath = true\n'
+    assert one in configuration
+    there = "git.example--team--two"
+    assert (
+        f'[url "git@{there}:team/two.git"]\n\tinsteadOf = git@git.example:team/two.git'
+        in configuration
+    )
+    assert "insteadOf = ssh://git.example:2222/team/two.git" in configuration
+    ssh = (home / ".ssh/config").read_text().splitlines()
+    assert ssh[:3] == [f"Host {there}", "    HostName git.example", "    Port 2222"]
+    assert Path(ssh[3].split()[1]).read_text() == "KEY"
+    assert (home / ".ssh/known_hosts").read_text() == "KNOWN"
+    assert (home / ".ssh/id_key").stat().st_mode & 0o777 == 0o600
+    auths = json.loads((home / ".docker/config.json").read_text())["auths"]
+    assert auths["r.example"] == {"auth": "eA=="}
+    assert base64.b64decode(auths["d.example"]["auth"]) == b"me:p@ss/word"
+    status, _, errors = tekton.step(0, "true", flags=("-ssh-git=gone=x",)).finish()
+    assert (status, "the secret 'gone' has no ssh-privatekey" in errors) == (1, True)
 
 
 def test_tekton_messages_are_compressed_or_left_to_the_sidecar(tekton: Tekton) -> None:
@@ -183,9 +366,9 @@ def test_tekton_copies_and_decodes(supervisor: Form, tmp_path: Path) -> None:
 
 
 def test_tekton_links_its_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_tekton, "STEPS", str(tmp_path / "steps"))
+    monkeypatch.setattr(_tekton_setup, "STEPS", str(tmp_path / "steps"))
     for _ in range(2):  # an init container may run again
-        assert _tekton.subcommand(["step-init", "build", "test"]) == 0
+        assert _tekton_setup.subcommand(["step-init", "build", "test"]) == 0
     links = {path.name: str(path.readlink()) for path in (tmp_path / "steps").iterdir()}
     first, second = "/tekton/run/0/status", "/tekton/run/1/status"
     assert links == {"0": first, "build": first, "1": second, "test": second}

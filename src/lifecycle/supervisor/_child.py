@@ -24,11 +24,12 @@ NUMBERED = {"LISTEN_PID", "WATCHDOG_PID"}
 class Launch:
     """How the program's process differs from ours."""
 
-    def __init__(self, mask: "set[int]", *, session: bool = False) -> None:
+    def __init__(self, mask: "set[int]", *, session: bool = False, isolated: bool = False) -> None:
         _fill_standard_descriptors()
         self.inherited = _open_descriptors()
         self.mask = mask
         self.session = session
+        self.isolated = isolated
         self.foreground = True
         self.redirect: dict[int, int] = {}
         self.die_with_us = posix.getpid() != 1
@@ -103,12 +104,18 @@ def start(command: list[str], environment: dict[str, str], launch: Launch) -> in
     Raises:
         OSError: The system refuses another process.
     """
-    if STATIC and not (launch.session or launch.redirect or NUMBERED & environment.keys()):
+    own = launch.session or launch.redirect or launch.isolated or NUMBERED & environment.keys()
+    if STATIC and not own:
         pid = _spawn(command, environment, launch)
         if pid:
             return pid
     reading, writing = posix.pipe2(posix.O_CLOEXEC)
     terminal = launch.session and _give_up_terminal()
+    isolation = None
+    if launch.isolated:
+        from ._isolation import Isolation
+
+        isolation = Isolation()
     try:
         pid = posix.fork()
     except OSError:
@@ -118,6 +125,9 @@ def start(command: list[str], environment: dict[str, str], launch: Launch) -> in
     if pid == 0:
         status = 1
         try:
+            if isolation is not None:
+                # Before it asks for our death's signal, which a change of users takes back.
+                isolation.enter()
             _become(launch, terminal=terminal)
             if "LISTEN_PID" in environment and "LISTEN_FDS" in environment:
                 # Socket activation names the process that may take the sockets: that is no longer us.
@@ -126,12 +136,17 @@ def start(command: list[str], environment: dict[str, str], launch: Launch) -> in
                 environment["WATCHDOG_PID"] = str(posix.getpid())
             status, failure = exec_program(command, environment)
             write_line(f"cannot start {command[0]!r}: {reason(failure)}")
+        except OSError as failure:
+            write_line(f"cannot start {command[0]!r}: {reason(failure)}")
+            status = NOT_EXECUTABLE
         except BaseException as failure:
             write_line(f"cannot start {command[0]!r}: {failure}")
             status = NOT_EXECUTABLE
         finally:
             posix._exit(status)
     posix.close(writing)
+    if isolation is not None:
+        isolation.map_users(pid)
     posix.read(reading, 1)
     posix.close(reading)
     return pid

@@ -113,13 +113,15 @@ def judge(neighbour: _state.Neighbour, name: str, wanted: str) -> Answer | None:
 
 
 def wait_for_files(
-    paths: list[str], *, content: bool, since: float, believe_failure: bool = True
+    paths: list[str], *, content: bool, since: float, go_on_after_failure: bool = False
 ) -> Answer:
     """Each in turn; the content of the last one. `since` is when a file counts as fresh."""
     message = b""
     for path in paths:
         while not _markers.is_there(path, content=content) or written(path) < since:
-            if believe_failure and _markers.is_there(path + _markers.FAILED):
+            if _markers.is_there(path + _markers.FAILED):
+                if go_on_after_failure:
+                    break
                 return Answer(SKIPPED, f"{path}{_markers.FAILED} says that its writer failed")
             if _state.is_locked(path + _markers.LIVING) is False and not _any(path):
                 return Answer(UNAVAILABLE, f"the writer of {path} was killed without a word")

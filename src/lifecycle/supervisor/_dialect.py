@@ -27,6 +27,10 @@ class Dialect:
             OSError: It cannot be told.
         """
 
+    def prepare(self, run: "Supervision") -> int | None:
+        """Nothing is awaited any more: what depends on those that came first. A status if it cannot be started."""
+        return None
+
     def started(self, run: "Supervision") -> None:
         """The program runs."""
 

@@ -56,7 +56,7 @@ def dispatch(words: list[str], variables: dict[str, str], mask: "set[int]") -> i
 
         return _subcommands.run(words, variables, mask)
     if words and words[0] in TEKTON_SUBCOMMANDS:
-        from ._tekton import subcommand
+        from ._tekton_setup import subcommand
 
         status = subcommand(words)
         if status is not None:

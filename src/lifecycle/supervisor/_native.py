@@ -1,13 +1,13 @@
-"""What Python does not offer: prctl(2), and a start by vfork(2), which the static executable alone has.
+"""What Python does not offer: prctl(2), unshare(2) before 3.12, and a start by vfork(2), which the static executable alone has.
 
-It has both built in. Elsewhere prctl is called through `_ctypes`, without the `ctypes` package on
+It has all built in. Elsewhere the others are called through `_ctypes`, without the `ctypes` package on
 top of it, which costs as much as our whole start. Where neither works (a libc without dlopen, a seccomp filter)
 the caller gets False, says so once, and goes on.
 """
 
 import sys
 
-from ._system import TYPE_CHECKING
+from ._system import TYPE_CHECKING, posix
 
 STATIC = "_supervisor" in sys.builtin_module_names
 if TYPE_CHECKING:
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     def prctl(option: int, value: int) -> int: ...
     def original_mask() -> set[int]: ...
     def spawn(*launch: object) -> int: ...
+    def unshare(flags: int) -> None: ...
 
 elif STATIC:
-    from _supervisor import original_mask, prctl, spawn
+    from _supervisor import original_mask, prctl, spawn, unshare
 else:
 
     def original_mask() -> set[int]:
@@ -27,10 +28,22 @@ else:
         raise NotImplementedError("only the static executable starts programs in C")
 
     def prctl(option: int, value: int) -> int:
+        return _call("prctl", option, value, 0, 0, 0)
+
+    def unshare(flags: int) -> None:
+        """
+        Raises:
+            OSError: The system refuses.
+        """
+        if hasattr(posix, "unshare"):
+            posix.unshare(flags)
+        elif _call("unshare", flags) != 0:
+            raise OSError(1, "the system refuses to give it namespaces of its own")
+
+    def _call(name: str, *numbers: int) -> int:
         import _ctypes
 
-        address = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")
-        return _ctypes.call_function(address, (option, value, 0, 0, 0))
+        return _ctypes.call_function(_ctypes.dlsym(_ctypes.dlopen(None, 0), name), numbers)
 
 
 # From <linux/prctl.h>.

@@ -70,6 +70,8 @@ class Settings:
         self.debugging = False
         # Another wrapper's condition says that there is nothing to do: succeed without the program.
         self.not_needed = False
+        # Another wrapper's step is to have no network.
+        self.isolated = False
         # Another wrapper's file for both outputs, in the order in which they came.
         self.combined_path: str | None = None
         for option in OPTIONS:

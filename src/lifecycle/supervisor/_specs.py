@@ -7,7 +7,8 @@ found and what was expected.
 from ._errors import UsageError
 from ._signals import DROPPED, LAST, UNCATCHABLE, name_of, number_of
 
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+# With those that only machines write.
+UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 STATES = ("started", "ready", "success", "exited")
 SCHEMES = ("tcp", "http", "file")
 LONGEST = 10 * 365 * 86400.0

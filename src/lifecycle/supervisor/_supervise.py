@@ -60,7 +60,7 @@ class Supervision:
         self.voice = Voice(VERBOSE if settings.verbose else QUIET if settings.quiet else NORMAL)
         self.loop = Loop()
         self.record = Record(settings.command)
-        self.launch = Launch(mask, session=settings.session)
+        self.launch = Launch(mask, session=settings.session, isolated=settings.isolated)
         self.program = Program(self.loop, settings, self.record, self.launch)
         self.stopping = Stopping(
             self.loop, settings, self.program, self.record, self.voice, self.environment
@@ -116,6 +116,8 @@ class Supervision:
         leaving.remove_old_markers()
         self.watches.begin()
         status = self._wait()
+        if status is None:
+            status = self.dialect.prepare(self)
         if status is None:
             status = 0 if self.settings.not_needed else self.attempts.serve()
         self.watches.end()

@@ -47,7 +47,7 @@ class Waiting:
                     paths,
                     content=settings.wait_file_content,
                     since=since,
-                    believe_failure=not settings.debugging,
+                    go_on_after_failure=settings.debugging,
                 ),
                 self._read,
             )
@@ -63,8 +63,10 @@ class Waiting:
 
     def pause(self, path: str) -> None:
         """Wait for one more file: whoever debugs puts it there."""
-        self._voice.warn(f"paused before the start, until {path} is there")
-        self._await(condition(f"file:{path}"))
+        self._voice.warn(
+            f"paused before the start, until {path} is there, or {path}{_markers.FAILED} to give up"
+        )
+        self._ask(path, lambda: _conditions.wait_for_files([path], content=False, since=0.0))
 
     def _await(self, wanted: Condition) -> None:
         self._ask(wanted.text, lambda: _conditions.wait(wanted, self._base))
