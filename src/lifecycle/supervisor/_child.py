@@ -10,6 +10,8 @@ from ._system import TYPE_CHECKING, posix, signal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from ._isolation import Isolation
+
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # An interpreter ignores these two from its start; a program that inherits that misses the end of its pipe.
 # The static build is told to leave them alone: what is ignored there, the launcher ignored.
@@ -111,11 +113,7 @@ def start(command: list[str], environment: dict[str, str], launch: Launch) -> in
             return pid
     reading, writing = posix.pipe2(posix.O_CLOEXEC)
     terminal = launch.session and _give_up_terminal()
-    isolation = None
-    if launch.isolated:
-        from ._isolation import Isolation
-
-        isolation = Isolation()
+    isolation = _isolation() if launch.isolated else None
     try:
         pid = posix.fork()
     except OSError:
@@ -123,33 +121,50 @@ def start(command: list[str], environment: dict[str, str], launch: Launch) -> in
         posix.close(writing)
         raise
     if pid == 0:
-        status = 1
-        try:
-            if isolation is not None:
-                # Before it asks for our death's signal, which a change of users takes back.
-                isolation.enter()
-            _become(launch, terminal=terminal)
-            if "LISTEN_PID" in environment and "LISTEN_FDS" in environment:
-                # Socket activation names the process that may take the sockets: that is no longer us.
-                environment["LISTEN_PID"] = str(posix.getpid())
-            if environment.get("WATCHDOG_PID") == "":
-                environment["WATCHDOG_PID"] = str(posix.getpid())
-            status, failure = exec_program(command, environment)
-            write_line(f"cannot start {command[0]!r}: {reason(failure)}")
-        except OSError as failure:
-            write_line(f"cannot start {command[0]!r}: {reason(failure)}")
-            status = NOT_EXECUTABLE
-        except BaseException as failure:
-            write_line(f"cannot start {command[0]!r}: {failure}")
-            status = NOT_EXECUTABLE
-        finally:
-            posix._exit(status)
+        _execute(command, environment, launch, terminal=terminal, isolation=isolation)
     posix.close(writing)
     if isolation is not None:
         isolation.map_users(pid)
     posix.read(reading, 1)
     posix.close(reading)
     return pid
+
+
+def _isolation() -> "Isolation":
+    from ._isolation import Isolation
+
+    return Isolation()
+
+
+def _execute(
+    command: list[str],
+    environment: dict[str, str],
+    launch: Launch,
+    *,
+    terminal: bool,
+    isolation: "Isolation | None",
+) -> None:
+    status = 1
+    try:
+        if isolation is not None:
+            # Before it asks for our death's signal, which a change of users takes back.
+            isolation.enter()
+        _become(launch, terminal=terminal)
+        if "LISTEN_PID" in environment and "LISTEN_FDS" in environment:
+            # Socket activation names the process that may take the sockets: that is no longer us.
+            environment["LISTEN_PID"] = str(posix.getpid())
+        if environment.get("WATCHDOG_PID") == "":
+            environment["WATCHDOG_PID"] = str(posix.getpid())
+        status, failure = exec_program(command, environment)
+        write_line(f"cannot start {command[0]!r}: {reason(failure)}")
+    except OSError as failure:
+        write_line(f"cannot start {command[0]!r}: {reason(failure)}")
+        status = NOT_EXECUTABLE
+    except BaseException as failure:
+        write_line(f"cannot start {command[0]!r}: {failure}")
+        status = NOT_EXECUTABLE
+    finally:
+        posix._exit(status)
 
 
 def _spawn(command: list[str], environment: dict[str, str], launch: Launch) -> int:
