@@ -1,0 +1,43 @@
+"""The options of the supervisor, and what it ends with."""
+
+from markup import table
+
+from lifecycle.supervisor import _options, _statuses
+from lifecycle.supervisor._signals import name_of
+
+
+def options() -> str:
+    """Every option with its variable, in the groups of `--help`."""
+    parts = []
+    for group, options in _options.GROUPS.items():
+        rows = (
+            (
+                f"`{f'-{option.short}, ' if option.short else ''}--{option.name}"
+                f"{' ' if option.metavar else ''}{option.metavar}`".replace("|", "\\|"),
+                f"`{option.variable}`",
+                _plain_default(option.default),
+                option.help.replace("|", "\\|") + (" *(repeatable)*" if option.repeat else ""),
+            )
+            for option in options
+        )
+        parts.append(f"### {group}\n\n" + table(("Option", "Variable", "Default", "Meaning"), rows))
+    return "\n".join(parts)
+
+
+def _plain_default(default: object) -> str:
+    match default:
+        case None | False | []:
+            return "none"
+        case float():
+            return f"{default:g} s" if default else "0"
+        case tuple():
+            return "`" + ",".join(map(name_of, default)) + "`"
+        case _:
+            return f"`{default}`"
+
+
+def statuses() -> str:
+    """What the supervisor itself exits with."""
+    return table(
+        ("Status", "Meaning"), ((f"{n}", meaning) for n, meaning in _statuses.MEANINGS.items())
+    )
