@@ -14,8 +14,9 @@ from lifecycle.server._uvicorn import (
     PRIVATE,
     PRIVATE_ATTRIBUTES_OF_PROTOCOLS,
     PRIVATE_OF_PROTOCOLS,
-    Watched,
+    Server,
     missing,
+    missing_of_protocol,
     watched,
 )
 
@@ -34,27 +35,44 @@ def test_a_name_that_has_gone_is_told(monkeypatch: pytest.MonkeyPatch, name: str
     assert missing(uvicorn.Server(uvicorn.Config(app))) == [name]
 
 
+def connection(protocol: Any, **options: Any) -> Any:
+    config = uvicorn.Config(nothing_here, log_config=None, access_log=False, **options)
+    config.load()
+    state = uvicorn.Server(config).server_state
+    return protocol(config=config, server_state=state, app_state={})
+
+
 @pytest.mark.parametrize("protocol", [H11Protocol, HttpToolsProtocol])
 def test_its_protocols_have_every_name(protocol: Any) -> None:
-    assert all(callable(getattr(protocol, name, None)) for name in PRIVATE_OF_PROTOCOLS)
+    async def absent() -> list[str]:
+        return missing_of_protocol(connection(protocol))
 
-    async def made() -> list[str]:
-        config = uvicorn.Config(app)
+    assert asyncio.run(absent()) == []
+
+
+@pytest.mark.parametrize("name", [*PRIVATE_OF_PROTOCOLS, *PRIVATE_ATTRIBUTES_OF_PROTOCOLS])
+def test_a_protocol_that_lacks_a_name_is_served_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    if name in PRIVATE_OF_PROTOCOLS:
+        monkeypatch.setattr(H11Protocol, name, None)
+    else:
+        made = H11Protocol.__init__
+
+        def without(self: Any, *args: Any, **kwargs: Any) -> None:
+            made(self, *args, **kwargs)
+            delattr(self, name)
+
+        monkeypatch.setattr(H11Protocol, "__init__", without)
+
+    async def watch() -> Any:
+        config = uvicorn.Config(app, http="h11")
         config.load()
-        state = uvicorn.Server(config).server_state
-        instance = protocol(config=config, server_state=state, app_state={})
-        return [name for name in PRIVATE_ATTRIBUTES_OF_PROTOCOLS if not hasattr(instance, name)]
+        server = Server(config, lambda: 30.0, {})
+        server.watch(Arrivals(lambda: 0.0))
+        return config.http_protocol_class
 
-    assert asyncio.run(made()) == []
-
-
-def test_a_protocol_of_another_kind_is_served_as_it_is() -> None:
-    class Other:
-        pass
-
-    arrivals = Arrivals(lambda: 0.0)
-    assert watched(Other, arrivals, asyncio.Event()) is Other
-    assert issubclass(watched(H11Protocol, arrivals, asyncio.Event()), Watched)
+    assert asyncio.run(watch()) is H11Protocol
 
 
 async def nothing_here(scope: Any, receive: Any, send: Any) -> None:

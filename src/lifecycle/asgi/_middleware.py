@@ -8,7 +8,7 @@ that asked for `end`.
 import logging
 from asyncio import CancelledError, current_task
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from lifecycle.asgi._endpoints import EndpointAnswers
 from lifecycle.asgi._http import (
@@ -27,10 +27,24 @@ from lifecycle.asgi._policies import RoutePolicies
 from lifecycle.asgi._server import BEGUN
 from lifecycle.asgi._streams import EndingStream
 from lifecycle.asgi._websockets import Connection
-from lifecycle.core import AlreadyStartedError, End, Endpoints, Policy, SettingsError, as_end
-from lifecycle.runtime import Engine, Lifecycle
+from lifecycle.core import (
+    PROMISES,
+    AlreadyStartedError,
+    End,
+    Endpoints,
+    Phase,
+    Policy,
+    SettingsError,
+    as_end,
+)
+from lifecycle.runtime import Engine, InFlight, Lifecycle
 
 logger = logging.getLogger("lifecycle")
+
+USUAL: Final = PROMISES[Phase.READY]
+
+Seat = tuple[Engine, InFlight, dict[Any, tuple[Scope, float]], Any, Callable[[], float]]
+"""Where requests are put down: looked up once, as each of them needs it. A plain tuple is what is read fastest."""
 
 
 class LifecycleMiddleware:
@@ -75,55 +89,45 @@ class LifecycleMiddleware:
         self._routes = None if routes is None else RoutePolicies(routes)
         self._answers = EndpointAnswers(lifecycle)
         self._paths = self._answers.paths
+        self._has_policies = self._http is not None or routes is not None
         self._engine: Engine | None = None
+        self._seat: Seat | None = None
         self._shared: dict[str, Any] = {}
         self._unstarted_was_told = False
         self._at_first_request: Callable[[], object] | None = None
 
-    async def __call__(  # noqa: C901, PLR0912 - all in one frame: another one would cost as much as a few of these questions, and be passed at every wait
+    async def __call__(  # noqa: C901, PLR0912 - all that each request goes through, in one frame: another would cost as much as these questions
         self, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        kind = scope["type"]
-        if kind == "http":
-            path = route_path(scope) if scope.get("root_path") else scope["path"]
-            if path in self._paths:
-                await self._answers(path, scope, receive, send)
-                return
-            end = self._http
-        elif kind == "websocket":
-            path, end = route_path(scope), self._websocket
-        else:
-            await (self._live if kind == "lifespan" else self.app)(scope, receive, send)
-            return
-        if self._at_first_request is not None:
-            # Now the server runs its loop for good, and will not take its wake-up descriptor back any more.
-            self._at_first_request()
-            self._at_first_request = None
-        engine = self._engine
-        if engine is None or not (
-            (promises := engine.record.promises).accepts or scope.get(BEGUN) in engine.works.works
+        seat = self._seat
+        if (
+            seat is None
+            or scope["type"] != "http"
+            or seat[0].record.promises is not USUAL
+            or scope["path"] in self._paths
+            or scope.get("root_path")
+            or self._has_policies
         ):
-            await self._refuse(scope, receive, send, engine)
-            return
-        state = scope.get("state")
-        if not state or "lifecycle" not in state:
-            # The server does not carry the lifespan's state over to requests.
-            scope["state"] = {**(state or {}), **self._shared}
-        if promises.closes and kind == "http" and is_http1(scope):
-            send = closing(send)
-        if self._routes is not None:
-            end = self._routes.end(path, end)
-        works, loop = engine.works, engine.loop
-        requests = works.requests
+            left = await self._look_closer(scope, receive, send)
+            if left is None:
+                return
+            seat, send = left
+        engine, works, requests, loop, now = seat
+        try:
+            scope["state"]["lifecycle"]
+        except (KeyError, TypeError):
+            self._share(scope)
         # What it can be cut off by. On asyncio its task is there anyway. Asked for by its loop: Python 3.11 makes a
         # system call to find out which loop runs.
-        by: Any = current_task(loop.native) if loop.is_asyncio else loop.cancel_scope()
-        if end is not None or kind != "http" or by is None or by in requests:
-            await self._serve(end, engine, scope, receive, send)
+        by: Any = engine.loop.cancel_scope() if loop is None else current_task(loop)
+        if by is None or by in requests:
+            # In the task of another request, which the application sends to itself: it ends with that one. Or in no task
+            # at all, where nothing can end it.
+            await self._serve(None, engine, scope, receive, send)
             return
-        requests[by] = scope, loop.now()
+        requests[by] = scope, now()
         try:
-            if loop.is_asyncio:
+            if loop is not None:
                 await self.app(scope, receive, send)
             else:
                 with by:
@@ -143,6 +147,58 @@ class LifecycleMiddleware:
             if works.waiter is not None:
                 works.wake()
 
+    async def _look_closer(
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> tuple[Seat, Send] | None:
+        """Serve what is no plain request; one that turns out to be plain is left to do, with what is its `send` then."""
+        kind = scope["type"]
+        if kind == "http":
+            path, end = route_path(scope), self._http
+            if path in self._paths:
+                await self._answers(path, scope, receive, send)
+                return None
+        elif kind == "websocket":
+            path, end = route_path(scope), self._websocket
+        else:
+            await (self._live if kind == "lifespan" else self.app)(scope, receive, send)
+            return None
+        if self._seat is None and self._engine is not None:
+            self._sit_down(self._engine)
+        seat = self._seat
+        if seat is None or not (
+            (promises := seat[0].promises).accepts or scope.get(BEGUN) in seat[1].works
+        ):
+            await self._refuse(scope, receive, send, self._engine)
+            return None
+        if promises.closes and kind == "http" and is_http1(scope):
+            send = closing(send)
+        if self._routes is not None:
+            end = self._routes.end(path, end)
+        if end is None and kind == "http":
+            return seat, send
+        self._share(scope)
+        await self._serve(end, seat[0], scope, receive, send)
+        return None
+
+    def _sit_down(self, engine: Engine) -> None:
+        if self._at_first_request is not None:
+            # Now the server runs its loop for good, and will not take its wake-up descriptor back any more.
+            self._at_first_request()
+        works, loop = engine.works, engine.loop
+        self._seat = (
+            engine,
+            works,
+            works.requests,
+            loop.native if loop.is_asyncio else None,
+            loop.now,
+        )
+
+    def _share(self, scope: Scope) -> None:
+        """Give requests what the lifespan has for them, if the server does not carry it over."""
+        state = scope.get("state")
+        if not state or "lifecycle" not in state:
+            scope["state"] = {**(state or {}), **self._shared}
+
     async def _serve(
         self, end: End | None, engine: Engine, scope: Scope, receive: Receive, send: Send
     ) -> None:
@@ -154,8 +210,6 @@ class LifecycleMiddleware:
             elif end is not None:
                 await EndingStream(end, receive, send).run(self.app, work, engine, scope)
             else:
-                # In the task of another request, which the application sends to itself: it ends with that one. Or in
-                # no task at all, where nothing can end it.
                 await self.app(scope, receive, send)
         finally:
             engine.works.end(work)
@@ -164,7 +218,7 @@ class LifecycleMiddleware:
         lifespan = Lifespan(self.app, self.lifecycle, self._answers, scope)
         try:
             async with lifespan.open() as host:
-                self._engine, self._shared = host.engine, lifespan.state
+                self._engine, self._shared, self._seat = host.engine, lifespan.state, None
                 self._at_first_request = host.relay.interpose
                 await lifespan.speak(host, receive, send)
             if lifespan.last_word is not None:

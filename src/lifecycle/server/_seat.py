@@ -89,6 +89,8 @@ class LifespanDriver:
         self._seat = seat
         self.listening = asyncio.Event()
         """The application is there to refuse: requests may come in."""
+        self.state: dict[str, Any] = {}
+        """What the application has for its requests."""
         self._ended = asyncio.Event()
         self._received = 0
         self.mistake: AlreadyStartedError | None = None
@@ -97,7 +99,7 @@ class LifespanDriver:
         scope = {
             "type": "lifespan",
             "asgi": {"version": "3.0", "spec_version": "2.0"},
-            "state": {},
+            "state": self.state,
             "extensions": {SERVER_EXTENSION: self._seat},
         }
         try:

@@ -89,7 +89,7 @@ async def _serve(
     driver = LifespanDriver(app, seat)
     lifespan = asyncio.create_task(driver.run())
     await driver.listening.wait()
-    server = seat.server = Server(config, life.remaining)
+    server = seat.server = Server(config, life.remaining, driver.state)
     endpoints = life.endpoints
     arrivals = Arrivals(
         asyncio.get_running_loop().time,

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final, cast
 import uvicorn
 
 from lifecycle.server._arrivals import Arrivals
+from lifecycle.server._keep_alive import KeepAlive
 
 logger = logging.getLogger("lifecycle")
 
@@ -30,7 +31,13 @@ PRIVATE_OF_PROTOCOLS: Final = (
     "shutdown",
 )
 """Methods of its HTTP/1.1 protocols that are overridden or called here."""
-PRIVATE_ATTRIBUTES_OF_PROTOCOLS: Final = ("app", "cycle", "loop", "transport")
+PRIVATE_ATTRIBUTES_OF_PROTOCOLS: Final = (
+    "app",
+    "cycle",
+    "loop",
+    "timeout_keep_alive_task",
+    "transport",
+)
 """Their attributes that are read or set here, and `default_headers`, `response_complete` and
 `response_started` of the `cycle`."""
 STREAMS_OF_HTTP2: Final = "cycles"
@@ -58,15 +65,28 @@ def missing(server: uvicorn.Server) -> list[str]:
     return absent + [name for name in PRIVATE_ATTRIBUTES if not hasattr(server, name)]
 
 
+def missing_of_protocol(connection: Any) -> list[str]:
+    """The private names that a connection of uvicorn's does not have: none for HTTP/1.1."""
+    absent = [
+        name for name in PRIVATE_OF_PROTOCOLS if not callable(getattr(connection, name, None))
+    ]
+    return absent + [
+        name for name in PRIVATE_ATTRIBUTES_OF_PROTOCOLS if not hasattr(connection, name)
+    ]
+
+
 class Server(uvicorn.Server):
     """Waits for `leave` instead of looking ten times a second, and closes what is open without resetting anybody.
 
-    `remaining` tells the seconds that the budget has left.
+    `remaining` tells the seconds that the budget has left; `state` is what the lifespan has for the requests.
     """
 
-    def __init__(self, config: uvicorn.Config, remaining: Callable[[], float]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, remaining: Callable[[], float], state: dict[str, Any]
+    ) -> None:
         super().__init__(config)
         self._remaining = remaining
+        self._state = state
         self._left = asyncio.Event()
         self.worn_out: Callable[[], object] = _nothing
         """Called when as many requests have come as `limit_max_requests` allows, and again until it leaves."""
@@ -93,10 +113,16 @@ class Server(uvicorn.Server):
             server.close()
 
     def watch(self, arrivals: Arrivals) -> None:
-        """Tell `arrivals` of new connections. Before `serve`."""
-        self.config.http_protocol_class = watched(
-            self.config.http_protocol_class, arrivals, self.connection_ended
-        )
+        """Tell `arrivals` of new connections. Before `serve`, and in its loop."""
+        protocol: Any = self.config.http_protocol_class
+        example = protocol(config=self.config, server_state=self.server_state, app_state={})
+        if absent := missing_of_protocol(example):
+            logger.debug(
+                "connections cannot be watched",
+                extra={"protocol": str(protocol), "missing": absent},
+            )
+            return
+        self.config.http_protocol_class = watched(protocol, arrivals, self.connection_ended)
 
     def connections(self) -> list[Any]:
         """Those of HTTP/1.1 that are watched: not WebSockets, whose ends are their policy's."""
@@ -113,6 +139,11 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None, None, None]:
         # The signals are the lifecycle's; uvicorn would raise each once more at its end.
         yield
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        # Its own lifespan is off, and has none.
+        self.lifespan.state = self._state
+        await super().startup(sockets=sockets)
 
     async def main_loop(self) -> None:
         while not self._left.is_set():
@@ -199,17 +230,17 @@ class Finishing:
 
 
 class Watched:
-    """Mixed into a protocol class of uvicorn's: an eye on its connections."""
+    """Mixed into a protocol class of uvicorn's: an eye on its connections. A request costs nothing more for it."""
 
     arrivals: ClassVar[Arrivals]
     ended: ClassVar[asyncio.Event]
     app: Any
     cycle: Any
-    loop: asyncio.AbstractEventLoop
+    data_received: Callable[[bytes], None]
+    loop: Any
     shutdown: Callable[[], None]
+    timeout_keep_alive_task: Any
     transport: Any
-    receiving = False
-    """Bytes have come of a request that the application has not been given yet."""
     parted = False
     made_at = 0.0
     _finish: Callable[[], object] | None = None
@@ -217,27 +248,21 @@ class Watched:
 
     def connection_made(self, transport: Any) -> None:
         cast("Any", super()).connection_made(transport)
-        self.made_at = self.loop.time()
-        if hasattr(self, "app"):
-            self.app = FirstRequest(self, self.arrivals)
+        # As uvicorn has it after an answer: the first byte cancels it.
+        self.loop = self.timeout_keep_alive_task = self._keep_alive = KeepAlive(self.loop)
+        self.made_at = self._keep_alive.time()
+        self.app = FirstRequest(self, self.arrivals)
 
     def connection_lost(self, exc: Exception | None) -> None:
         cast("Any", super()).connection_lost(exc)
+        self._keep_alive.stop()
         if self._finish is not None:
             self._finish()
         self.ended.set()
 
-    def data_received(self, data: bytes) -> None:
-        if self.parted:
-            return
-        cast("Any", super()).data_received(data)
-        cycle = self.cycle
-        self.receiving = cycle is None or cycle.response_complete
-        if self._finish is not None:
-            self._await_more()
-
     def handle_websocket_upgrade(self, *event: Any) -> None:
         self.arrivals.note()
+        self._keep_alive.stop()
         cast("Any", super()).handle_websocket_upgrade(*event)
         if self._finish is not None:
             # Received to its end; from here on it is another protocol's.
@@ -250,22 +275,32 @@ class Watched:
             # httptools adds it by itself where it is going to close; h11 leaves it to the application.
             cycle.default_headers = [*cycle.default_headers, (b"connection", b"close")]
 
+    @property
+    def answered(self) -> bool:
+        """No request is the application's just now."""
+        return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def receiving(self) -> bool:
+        """Bytes have come of a request that the application has not been given yet."""
+        return self.answered and not self._keep_alive.silent
+
     def part(self) -> None:
         """Close it if it is idle, else after its answer. Half first, so that what is on its way is not reset."""
         if self._finish is not None:
             return
-        cycle = self.cycle
-        if cycle is not None and not cycle.response_complete:
+        if not self.answered:
             self.shutdown()
             return
         if self.parted or self.transport.is_closing():
             return
-        age = self.loop.time() - self.made_at
-        if cycle is None and age < FRESH:
+        age = self._keep_alive.time() - self.made_at
+        if self.cycle is None and age < FRESH:
             # Accepted, and its request is on the way: closed now, the client would have lost it.
-            self.loop.call_later(FRESH - age, self.part)
+            asyncio.get_running_loop().call_later(FRESH - age, self.part)
             return
         self.parted = True
+        self._read_with(_ignore)
         # TLS has no half: its close says so to the peer, and is cut short if that does not answer.
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -284,13 +319,26 @@ class Watched:
 
         self._finish = over
         self.app = Finishing(self.app, begin, over)
+        self._read_with(self._receive_more)
         self._await_more()
+
+    def _read_with(self, receive: Callable[[bytes], None]) -> None:
+        """From now on, what comes is for `receive`. uvloop looks the method up once for each protocol that it is given."""
+        self.data_received = receive
+        self.transport.set_protocol(self)
+
+    def _receive_more(self, data: bytes) -> None:
+        cast("Any", super()).data_received(data)
+        if self._finish is not None:
+            self._await_more()
 
     def _await_more(self) -> None:
         if self._patience is not None:
             self._patience.cancel()
         if self.receiving:
-            self._patience = self.loop.call_later(RECEIVING_PATIENCE, self._give_up)
+            self._patience = asyncio.get_running_loop().call_later(
+                RECEIVING_PATIENCE, self._give_up
+            )
 
     def _give_up(self) -> None:
         if self._finish is not None:
@@ -298,11 +346,12 @@ class Watched:
         self.part()
 
 
+def _ignore(_data: bytes) -> None:
+    """What comes after the end has been said."""
+
+
 def watched(protocol: Any, arrivals: Arrivals, ended: asyncio.Event) -> Any:
-    """`protocol`, a class of uvicorn's, with an eye on its connections; as it is, if it is of another kind."""
-    if not all(hasattr(protocol, name) for name in PRIVATE_OF_PROTOCOLS):
-        logger.debug("connections cannot be watched", extra={"protocol": str(protocol)})
-        return protocol
+    """`protocol`, a class of uvicorn's for HTTP/1.1, with an eye on its connections."""
     return type(
         f"Watched{protocol.__name__}", (Watched, protocol), {"arrivals": arrivals, "ended": ended}
     )
