@@ -63,18 +63,20 @@ class Attempts:
     def _run_once(self) -> int:
         run, settings = self._run, self._settings
         try:
-            run.launch.redirect = run.tees.open(
-                {
-                    1: (settings.stdout_path, settings.combined_path),
-                    2: (settings.stderr_path, settings.combined_path),
-                }
-            )
+            if run.tees is not None:
+                run.launch.redirect = run.tees.open(
+                    {
+                        1: (settings.stdout_path, settings.combined_path),
+                        2: (settings.stderr_path, settings.combined_path),
+                    }
+                )
             self._program.start(dict(run.environment))
         except OSError as failure:
             self._voice.warn(f"cannot start a process: {reason(failure)}")
             return SYSTEM
         finally:
-            run.tees.close()
+            if run.tees is not None:
+                run.tees.close()
         self._began()
         timer = None
         if settings.timeout:
@@ -84,7 +86,8 @@ class Attempts:
         self._stopping.over()
         if run.notifications is not None:
             run.notifications.end()
-        run.tees.drain(self._stopping.kill_at if self._stopping.asked else None)
+        if run.tees is not None:
+            run.tees.drain(self._stopping.kill_at if self._stopping.asked else None)
         if run.verdict is not None:
             return run.verdict
         if self._program.status is None:
@@ -95,6 +98,7 @@ class Attempts:
     def _began(self) -> None:
         """Tell whoever wants to know."""
         run, settings = self._run, self._settings
+        run.requests.expect()
         if not settings.retry:
             self._let_go()
         self._voice.tell(f"started {settings.command[0]} as process {self._program.pid}")
@@ -151,6 +155,7 @@ class Attempts:
         if pid != self._program.pid:
             self._voice.tell(f"reaped process {pid}, which {describe(status)}")
             return
+        self._loop.at_once.clear()
         self._program.status = status
         self._survived = False
         self._voice.tell(f"the program {describe(status)}")

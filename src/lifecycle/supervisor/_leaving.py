@@ -3,13 +3,8 @@
 from time import monotonic, sleep
 
 from . import _markers
-from ._commands import get
-from ._conditions import wait
 from ._errors import reason
-from ._mesh import farewell_of
 from ._record import TERMINATION_LOG, leave_message
-from ._specs import condition
-from ._state import ENDED
 from ._statuses import CANNOT_WRITE, SKIPPED
 from ._system import TYPE_CHECKING, posix
 from ._tree import is_there
@@ -86,6 +81,9 @@ class Leaving:
         run = self._run
         if run.stopping.asked or run.not_again is not None:
             return  # Who asked for the end does not want to debug.
+        from ._conditions import wait
+        from ._specs import condition
+
         self._voice.warn(f"the program {what}; paused until {path} is there")
         there: list[bool] = []
         worker = self._loop.ask(
@@ -124,6 +122,8 @@ class Leaving:
             )
         run.record.finish(status=status, warnings=self._voice.said)
         if state is not None:
+            from ._state import ENDED
+
             try:
                 _markers.write(f"{state.folder}/record.json", run.record.text() + "\n")
                 _markers.write(f"{state.folder}/exitcode", f"{run.dialect.shown(run, status)}\n")
@@ -148,6 +148,8 @@ class Leaving:
         settings = self._settings
         urls = list(settings.peer_quit)
         if settings.mesh is not None:
+            from ._mesh import farewell_of
+
             urls.append(farewell_of(settings.mesh))
         if not urls or (status != 0 and settings.peers_on_success):
             return
@@ -166,5 +168,7 @@ class Leaving:
             sleep(HOOK_PERIOD)
 
     def _post(self, url: str, ended: "Callable[[int], None]") -> int:
+        from ._commands import get
+
         timeout = self._settings.peer_timeout
         return self._loop.fork(lambda: get("POST", url, timeout), ended)

@@ -50,6 +50,9 @@ class Loop:
         self.on_end: Callable[[int, int], None] = lambda pid, status: None
         self.on_readable: Callable[[], None] = lambda: None
         self.childless = True
+        # What a signal will lead to, where that is known: whom to send what, before anything else is done.
+        self.at_once: dict[int, tuple[int, int]] = {}
+        self._me = posix.getpid()
         # Ours alone: above all the lock that tells others that we live must not live on in a worker.
         self.private: set[int] = set()
 
@@ -74,9 +77,17 @@ class Loop:
             info = self._wait()
             if info is None:
                 continue
-            if info.si_signo == CHLD:
+            number = info.si_signo
+            if number in self.at_once and info.si_pid != self._me:
+                whom, what = self.at_once[number]
+                try:
+                    posix.kill(whom, what)
+                except OSError:
+                    pass  # It ended meanwhile, or became somebody whom we may not signal.
+                self.on_signal(Sent(info, monotonic(), passed_on=what))
+            elif number == CHLD:
                 self.reap()
-            elif info.si_signo == IO and info.si_code > 0:
+            elif number == IO and info.si_code > 0:
                 self.on_readable()
             else:
                 self.on_signal(Sent(info, monotonic()))

@@ -22,6 +22,8 @@ class Program:
         self.pid = 0
         self.status: int | None = None
         self.stopped_by = 0
+        # A signal that it was sent before we came to think about it.
+        self.heard: int | None = None
         # Who has heard that it is to stop, so that nobody hears it twice.
         self._told: set[tuple[int, int]] = set()
         whom = settings.signal_to
@@ -43,6 +45,11 @@ class Program:
     def running(self) -> bool:
         return self.pid != 0 and self.status is None
 
+    @property
+    def target(self) -> int | None:
+        """Whom signals go to, as in kill(2); None where that has to be looked up."""
+        return {"main": self.pid, "group": -self.pid}.get(self._whom)
+
     def family(self) -> list[Process]:
         """Everything that is left of it.
 
@@ -55,10 +62,10 @@ class Program:
         """Forward a signal to whom the settings say. The group is told at once, by the kernel."""
         if not self.running:
             return
-        if self._whom == "main":
-            send([self.pid], number)
-        elif self._whom == "group":
-            send([-self.pid], number)
+        if self.heard == number:
+            self.heard = None
+        elif self.target is not None:
+            send([self.target], number)
         else:
             try:
                 send([member.pid for member in self.family()], number)

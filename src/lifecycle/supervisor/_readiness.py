@@ -1,10 +1,13 @@
 """Whether the program is ready: at once, when a condition came true, or when it says so itself."""
 
-from . import _conditions, _markers
+from . import _markers
 from ._errors import Voice, reason
 from ._loop import Answer, Loop
 from ._settings import Settings
-from ._state import State
+from ._system import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._state import State
 
 
 class Published:
@@ -15,7 +18,7 @@ class Published:
         self._loop = loop
         self._voice = voice
         self._base = base
-        self.state: State | None = None
+        self.state: "State | None" = None
         self.ready = False
 
     def write(self, **changes: object) -> None:
@@ -29,6 +32,8 @@ class Published:
     def started(self, pid: int, phase: str) -> None:
         settings = self._settings
         if settings.ready_when is not None:
+            from . import _conditions
+
             wanted = settings.ready_when
             self._loop.ask(lambda: _conditions.wait(wanted, self._base), self._answered)
         at_once = settings.ready_when is None and not settings.notify

@@ -2,7 +2,7 @@
 
 from time import time
 
-from . import _json, _markers
+from . import _markers
 from ._signals import Sent, name_of
 from ._system import TYPE_CHECKING, cast
 
@@ -77,6 +77,8 @@ class Record:
 
     def text(self, limit: int | None = None) -> str:
         """The whole, or what fits: long lists lose their end, and say how much is missing."""
+        from . import _json
+
         line = _json.write(self.fields)
         if limit is None or len(line) <= limit:
             return line

@@ -1,6 +1,5 @@
 """What is asked of the program from outside: signals, and requests to stop from wherever they come."""
 
-from ._conditions import dependents, wait_for_dependents
 from ._errors import VERBOSE
 from ._signals import ABRT, DROPPED, KILL, STOP, SUSPENDING, TERM, Sent, name_of
 from ._statuses import BY_SIGNAL, CANCELLED
@@ -31,6 +30,23 @@ class Requests:
         if not self._settings.unordered_stop:
             self._stopping.hold = self._hold
 
+    def expect(self) -> None:
+        """The program runs. The first request to stop reaches it at once, where nothing has to come before that."""
+        settings = self._settings
+        if self._run.published.state is not None:
+            # Others may have to stop first. What looks for them is loaded now, not when the signal is here.
+            from . import _conditions as _conditions
+
+            return
+        whom = self._program.target
+        if whom is None or settings.pre_stop is not None or settings.stop_with is not None:
+            return
+        for number in settings.stop_on:
+            first = self._stopping.signals(number)[0][0]
+            is_free = number not in self._delays and self._rewrites.get(number) != DROPPED
+            if is_free and first not in (DROPPED, KILL) and not self._stopping.asked:
+                self._loop.at_once[number] = whom, first
+
     def signalled(self, sent: Sent) -> None:
         number = sent.number
         if sent.pid == self._me and not sent.by_kernel:
@@ -38,7 +54,9 @@ class Requests:
         if self._rewrites.get(number) == DROPPED:
             self._voice.tell(f"dropped SIG{name_of(number)} from {sent.sender}")
             return
+        self._program.heard = sent.passed_on
         self._act_on(number, sent)
+        self._program.heard = None
         if self._voice.level == VERBOSE:
             self._voice.tell(f"SIG{name_of(number)} from {sent.sender}")
 
@@ -102,7 +120,12 @@ class Requests:
         """Those that need us stop first; with nothing shared there is nobody to wait for."""
         state = self._run.published.state
         # Mostly there is nobody, and to find that out is quicker than to start a worker.
-        if state is None or not dependents(state.base, state.name):
+        if state is None:
+            go_on()
+            return
+        from ._conditions import dependents, wait_for_dependents
+
+        if not dependents(state.base, state.name):
             go_on()
             return
         self._loop.ask(lambda: wait_for_dependents(state.base, state.name), lambda answer: go_on())

@@ -65,15 +65,19 @@ class Sent:
     `si_pid` is 0 when the sender lives outside our PID namespace: the kubelet by way of the runtime.
     """
 
-    __slots__ = ("_sender", "at", "by_kernel", "number", "pid", "uid")
+    __slots__ = ("_sender", "at", "by_kernel", "number", "passed_on", "pid", "uid")
 
-    def __init__(self, info: "signal.struct_siginfo", at: float) -> None:
+    def __init__(
+        self, info: "signal.struct_siginfo", at: float, *, passed_on: int | None = None
+    ) -> None:
         self.number = info.si_signo
         self.pid = info.si_pid
         self.uid = info.si_uid
         # SI_USER is 0, SI_QUEUE and the like are below: above it is the kernel (a terminal, a descriptor that is ready).
         self.by_kernel = info.si_code > 0
         self.at = at
+        # What the program was sent for it already.
+        self.passed_on = passed_on
         self._sender: str | None = None
 
     @property

@@ -22,7 +22,6 @@ from ._system import TYPE_CHECKING, posix
 if TYPE_CHECKING:
     from ._json import JSON
 
-DEFAULT = "/var/run/wrapper/state"
 WAITING, RUNNING, STOPPING, ENDED = "waiting", "running", "stopping", "ended"
 CLAIM_TRIES = 100
 CLAIM_PERIOD = 0.01

@@ -4,9 +4,13 @@ from . import _markers
 from ._errors import StateError, Voice
 from ._loop import Loop
 from ._settings import Settings
-from ._state import DEFAULT, State
 from ._statuses import NAME_TAKEN
-from ._system import posix
+from ._system import TYPE_CHECKING, posix
+
+if TYPE_CHECKING:
+    from ._state import State
+
+DEFAULT = "/var/run/wrapper/state"
 
 
 def directory_of(settings: Settings, environment: dict[str, str]) -> str:
@@ -17,7 +21,7 @@ def name_of(settings: Settings) -> str:
     return settings.name or settings.command[0].rpartition("/")[2] or "program"
 
 
-def claim(settings: Settings, base: str, voice: Voice, loop: Loop) -> State | None:
+def claim(settings: Settings, base: str, voice: Voice, loop: Loop) -> "State | None":
     """
     Raises:
         StateError: Another container holds the name that was asked for.
@@ -25,6 +29,8 @@ def claim(settings: Settings, base: str, voice: Voice, loop: Loop) -> State | No
     asked_for = settings.name is not None or settings.state_dir is not None
     if not asked_for and not posix.access(base.rpartition("/")[0], posix.W_OK):
         return None
+    from ._state import State
+
     state = State(base, name_of(settings))
     try:
         state.claim(

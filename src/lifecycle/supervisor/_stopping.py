@@ -9,7 +9,6 @@ before the signals may take long, but not all: the program is never killed witho
 
 from time import monotonic
 
-from ._commands import start_command
 from ._errors import Voice
 from ._loop import Loop, Timer
 from ._program import Program
@@ -114,6 +113,7 @@ class Stopping:
             self._again()
         else:
             self.asked = True
+            self._loop.at_once.clear()
             self.reason = reason
             self.start_purse(sent.at if sent is not None else None)
             self._plan(number)
@@ -143,7 +143,7 @@ class Stopping:
         if settings.stop_with is not None:
             instead = settings.stop_with
             self._steps.append(lambda: self._run(instead, self._stopped_with))
-        signals = [_Send(self._send, step, patience) for step, patience in self._signals(number)]
+        signals = [_Send(self._send, step, patience) for step, patience in self.signals(number)]
         if self._steps:
             whole = self.kill_at - monotonic()
             at = self.kill_at - min(LAST_CALL, whole * LAST_CALL_SHARE)
@@ -157,7 +157,8 @@ class Stopping:
             del self._steps[: len(self._steps) - signals]
             self._next()
 
-    def _signals(self, number: int) -> list[tuple[int, float | None]]:
+    def signals(self, number: int) -> list[tuple[int, float | None]]:
+        """The escalation that a request with this signal begins."""
         if self._settings.escalate is not None:
             return list(self._settings.escalate)
         if self._settings.stop_signal is not None:
@@ -200,13 +201,15 @@ class Stopping:
             if turn == self._turn:
                 ended(status)
 
+        from ._commands import start_command
+
         pid = start_command(self._loop, command, self._environment, forget)
         self.commands.add(pid)
 
     def _stopped_with(self, status: int) -> None:
         if status == 0:
             # It does the work of the first signal. What was to follow that one follows it.
-            patience = self._signals(DROPPED)[0][1]
+            patience = self.signals(DROPPED)[0][1]
             del self._steps[:1]
             if patience is not None:
                 self._wait(patience)

@@ -6,7 +6,8 @@ A program of the same name is still run by `supervisor -- install …` or by its
 from . import _conditions, _help, _markers, _specs
 from ._errors import UsageError, reason, write_line
 from ._install import install
-from ._state import DEFAULT, ENDED, look_at, names
+from ._state import ENDED, look_at, names
+from ._state_dir import DEFAULT
 from ._statuses import READINESS, UNAVAILABLE
 from ._system import TYPE_CHECKING, posix, signal
 

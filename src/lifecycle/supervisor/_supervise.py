@@ -11,7 +11,6 @@ from ._errors import NORMAL, QUIET, VERBOSE, Voice, reason
 from ._leaving import Leaving
 from ._loop import Loop
 from ._native import adopt_orphans, die_with_parent
-from ._output import Tees
 from ._program import Program
 from ._readiness import Published
 from ._record import Record
@@ -20,11 +19,11 @@ from ._settings import Settings, remaining_environment
 from ._state_dir import claim, directory_of
 from ._stopping import Stopping
 from ._system import TYPE_CHECKING, posix
-from ._waiting import Waiting
-from ._watches import Watches
 
 if TYPE_CHECKING:
     from ._notify import Notifications
+    from ._output import Tees
+    from ._watches import Watches
 
 # We leave for `/` when the program has started: what is given relative to here must not go along.
 PATHS = (
@@ -67,8 +66,7 @@ class Supervision:
         )
         self.base = directory_of(settings, environment)
         self.published = Published(settings, self.loop, self.voice, self.base)
-        self.waiting = Waiting(settings, self.loop, self.voice, self.base)
-        self.tees = Tees(self.loop, settings.pipe_timeout)
+        self.tees = self._tees()
         # An exit status of our own, which is stronger than the program's.
         self.verdict: int | None = None
         # Who called `supervisor stop` inside our namespace, and waits.
@@ -77,17 +75,35 @@ class Supervision:
         self.not_again: int | None = None
         self.requests = Requests(self)
         self.attempts = Attempts(self)
-        self.watches = Watches(
-            settings,
-            self.loop,
-            self.base,
-            self.requests.ask_to_stop,
-            self.requests.cancel,
-            self.requests.deliver,
-        )
+        self.watches = self._watches()
         self.notifications = self._notifications() if settings.notify else None
         self.loop.on_signal = self.requests.signalled
         self.loop.on_end = self.attempts.ended
+
+    # What most programs do without is not even imported for them: that would be a third of the start.
+
+    def _tees(self) -> "Tees | None":
+        settings = self.settings
+        if not (settings.stdout_path or settings.stderr_path or settings.combined_path):
+            return None
+        from ._output import Tees
+
+        return Tees(self.loop, settings.pipe_timeout)
+
+    def _watches(self) -> "Watches | None":
+        settings, requests = self.settings, self.requests
+        if not (settings.until or settings.cancel_file or settings.signal_file):
+            return None
+        from ._watches import Watches
+
+        return Watches(
+            settings,
+            self.loop,
+            self.base,
+            requests.ask_to_stop,
+            requests.cancel,
+            requests.deliver,
+        )
 
     def _notifications(self) -> "Notifications":
         from ._notify import Notifications
@@ -114,13 +130,15 @@ class Supervision:
         self._tell_followers()
         leaving = Leaving(self)
         leaving.remove_old_markers()
-        self.watches.begin()
+        if self.watches is not None:
+            self.watches.begin()
         status = self._wait()
         if status is None:
             status = self.dialect.prepare(self)
         if status is None:
             status = 0 if self.settings.not_needed else self.attempts.serve()
-        self.watches.end()
+        if self.watches is not None:
+            self.watches.end()
         return leaving.leave(status)
 
     def _take_over(self) -> None:
@@ -138,11 +156,16 @@ class Supervision:
     # Before the program
 
     def _wait(self) -> int | None:
-        waiting = self.waiting
+        settings = self.settings
+        if not (settings.after or settings.wait_file or settings.mesh or settings.pause_before):
+            return self.not_again
+        from ._waiting import Waiting
+
+        waiting = Waiting(settings, self.loop, self.voice, self.base)
         waiting.begin()
         self.loop.run(lambda: waiting.done or self.not_again is not None)
-        if self.settings.pause_before is not None and waiting.failure is None:
-            waiting.pause(self.settings.pause_before)
+        if settings.pause_before is not None and waiting.failure is None:
+            waiting.pause(settings.pause_before)
             self.loop.run(lambda: waiting.done or self.not_again is not None)
         waiting.end()
         if self.not_again is not None:
@@ -151,9 +174,9 @@ class Supervision:
             self.voice.warn(f"not started: {waiting.failure.text}")
             self.record.note(skipped=waiting.failure.text)
             return waiting.failure.status
-        if waiting.message is not None and self.settings.wait_file_variable is not None:
+        if waiting.message is not None and settings.wait_file_variable is not None:
             self.environment = {
                 **self.environment,
-                self.settings.wait_file_variable: waiting.message.rstrip("\n").replace("\0", ""),
+                settings.wait_file_variable: waiting.message.rstrip("\n").replace("\0", ""),
             }
         return None
