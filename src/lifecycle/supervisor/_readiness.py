@@ -18,7 +18,7 @@ class Published:
         self._loop = loop
         self._voice = voice
         self._base = base
-        self.state: "State | None" = None
+        self.state: State | None = None
         self.ready = False
 
     def write(self, **changes: object) -> None:

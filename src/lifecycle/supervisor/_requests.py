@@ -6,7 +6,7 @@ from ._statuses import BY_SIGNAL, CANCELLED
 from ._system import TYPE_CHECKING, posix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ._supervise import Supervision
 
@@ -24,6 +24,7 @@ class Requests:
         self._rewrites = dict(self._settings.rewrite)
         self._delays = dict(self._settings.delay)
         self._me = posix.getpid()
+        self._dependents: Callable[[str, str], Sequence[object]] = lambda base, name: ()
         # A session's leader has nobody above it who would resume it.
         self._suspends = self._me not in (1, posix.getsid(0))
         self._stopping.on_first_request = self._stop_began
@@ -34,9 +35,10 @@ class Requests:
         """The program runs. The first request to stop reaches it at once, where nothing has to come before that."""
         settings = self._settings
         if self._run.published.state is not None:
-            # Others may have to stop first. What looks for them is loaded now, not when the signal is here.
-            from . import _conditions as _conditions
+            # Others may have to stop first. What looks for them is loaded now, and not when the signal is here.
+            from ._conditions import dependents
 
+            self._dependents = dependents
             return
         whom = self._program.target
         if whom is None or settings.pre_stop is not None or settings.stop_with is not None:
@@ -120,14 +122,11 @@ class Requests:
         """Those that need us stop first; with nothing shared there is nobody to wait for."""
         state = self._run.published.state
         # Mostly there is nobody, and to find that out is quicker than to start a worker.
-        if state is None:
+        if state is None or not self._dependents(state.base, state.name):
             go_on()
             return
-        from ._conditions import dependents, wait_for_dependents
+        from ._conditions import wait_for_dependents
 
-        if not dependents(state.base, state.name):
-            go_on()
-            return
         self._loop.ask(lambda: wait_for_dependents(state.base, state.name), lambda answer: go_on())
 
     def _stop_began(self) -> None:
