@@ -131,19 +131,18 @@ def wait_until_ready(server: Server, subject: Subject) -> None:
         time.sleep(0.02)
 
 
+def start(subject: Subject, everything: ExitStack, front: Balancer) -> tuple[Server, str]:
+    """A server that is ready, and its name behind the balancer; `everything` ends it."""
+    server = everything.enter_context(launched(subject.command.split(), subject.app, **SETTINGS))
+    wait_until_ready(server, subject)
+    return server, front.add(server)
+
+
 def restart(subject: Subject, restarts: int) -> dict[str, Any]:
     lags = random.Random(1)
     took: list[float] = []
     with balancer() as front, ExitStack() as everything:
-
-        def start() -> tuple[Server, str]:
-            server = everything.enter_context(
-                launched(subject.command.split(), subject.app, **SETTINGS)
-            )
-            wait_until_ready(server, subject)
-            return server, front.add(server)
-
-        replicas = [start(), start()]
+        replicas = [start(subject, everything, front) for _ in range(2)]
         generators = [
             Load(SimpleNamespace(port=front.port), REQUESTS, reuse=reuse, seconds=0.5)  # type: ignore[arg-type] # a port is all it needs
             for reuse in (False, True)
@@ -152,7 +151,7 @@ def restart(subject: Subject, restarts: int) -> dict[str, Any]:
             everything.callback(generator.kill)
             generator.wait_until_answered()
         for _ in range(restarts):
-            replicas.append(start())
+            replicas.append(start(subject, everything, front))
             old, slot = replicas.pop(0)
             deleted, lag = time.monotonic(), lags.uniform(0.2, 2.0)
             withdrawn = False

@@ -9,14 +9,13 @@ from typing import Any
 
 from benchmarks.figures import Aim, Effort, Finding
 from benchmarks.serve_restarts import (
-    SETTINGS,
     SUBJECTS,
     Balancer,
     balancer,
     missing,
-    wait_until_ready,
+    start,
 )
-from tests.support.servers import Server, launched
+from tests.support.servers import Server
 
 NAMES = ("lifecycle serve", "uvicorn")
 RATE = 40.0
@@ -64,15 +63,7 @@ def restart(name: str, effort: Effort) -> dict[str, list[float]]:
     subject = SUBJECTS[name]
     lead, rest = effort.seconds(LEAD, least=0.5), effort.seconds(REST, least=0.8)
     with balancer() as front, ExitStack() as everything:
-
-        def start() -> tuple[Server, str]:
-            server = everything.enter_context(
-                launched(subject.command.split(), subject.app, **SETTINGS)
-            )
-            wait_until_ready(server, subject)
-            return server, front.add(server)
-
-        (old, slot), _, _ = start(), start(), start()
+        (old, slot), *_ = [start(subject, everything, front) for _ in range(3)]
         zero = time.monotonic() + lead
         seen, exited = asyncio.run(_play(front, old, slot, zero, LAG + rest))
     slot = slot.partition("/")[2]

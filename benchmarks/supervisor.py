@@ -52,6 +52,17 @@ def output(process: "subprocess.Popen[bytes]") -> IO[bytes]:
     return process.stdout
 
 
+@contextmanager
+def ended(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """Nothing of it is left afterwards."""
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+        output(process).close()
+
+
 class Wrapper:
     def __init__(self, name: str, *argv: str) -> None:
         self.name = name
@@ -67,12 +78,8 @@ class Wrapper:
             stderr=subprocess.DEVNULL,
             env=environment,
         )
-        try:
+        with ended(process):
             yield process
-        finally:
-            process.kill()
-            process.wait()
-            output(process).close()
 
 
 class Supervisord(Wrapper):
@@ -102,11 +109,9 @@ class Supervisord(Wrapper):
         )
         process.stdout = os.fdopen(reading, "rb", 0)
         try:
-            yield process
+            with ended(process):
+                yield process
         finally:
-            process.kill()
-            process.wait()
-            output(process).close()
             os.close(writing)
 
 

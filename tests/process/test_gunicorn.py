@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.servers import ROOT, Waiting, load, running
+from tests.support.servers import ROOT, Waiting, assert_nothing_is_lost, load, running
 
 pytestmark = pytest.mark.process
 
@@ -35,14 +35,7 @@ def test_sigterm_alone_loses_nothing(command: list[str]) -> None:
         running(command, PLAIN, workers=2, **SETTINGS) as server,
         load(server, {"/fast": 50, "/slow?seconds=0.8": 4}, seconds=0.6) as generators,
     ):
-        for generator in generators:
-            generator.stopping(time.monotonic())
-        server.terminate()
-        for generator in generators:
-            result = generator.result()
-            assert not result.failures, (result.summary(), server.output)
-            assert result.sent_after_stop > 25
-        assert server.wait() == 0, server.output
+        assert_nothing_is_lost(server, generators, after=26)
         assert len(server.journal("shut down")) == 2
 
 

@@ -16,7 +16,15 @@ from typing import Any
 import pytest
 
 from lifecycle import ExitStatus
-from tests.support.servers import KUBELET, Server, Waiting, launched, load, running
+from tests.support.servers import (
+    KUBELET,
+    Server,
+    Waiting,
+    assert_nothing_is_lost,
+    launched,
+    load,
+    running,
+)
 
 pytestmark = pytest.mark.process
 
@@ -325,14 +333,7 @@ def test_routers_that_let_go_early_are_not_waited_for(tmp_path: Path) -> None:
         running(SERVE, APP, **settings) as server,
         load(server, {"/fast": 100}, seconds=0.5, lead=2) as generators,
     ):
-        for generator in generators:
-            generator.stopping(time.monotonic())
-        server.terminate()
-        for generator in generators:
-            result = generator.result()
-            assert not result.failures, result.summary()
-            assert result.sent_after_stop > 30
-        assert server.wait() == 0, server.output
+        assert_nothing_is_lost(server, generators, after=31)
     phases = json.loads(report.read_text())["phases"]
     duck = next(row["seconds"] for row in phases if row["phase"] == "lame duck")
     # 0.5 to 0.7 s, unless the machine itself makes pauses: `tests/server/test_arrivals.py` has the arithmetic.
@@ -346,15 +347,8 @@ def test_a_service_with_little_traffic_waits_its_whole_delay() -> None:
         running(SERVE, APP, **settings) as server,
         load(server, {"/fast": 2.0}, seconds=0.67, lead=1.2) as generators,
     ):
-        for generator in generators:
-            generator.stopping(time.monotonic())
         began = time.monotonic()
-        server.terminate()
-        for generator in generators:
-            result = generator.result()
-            assert not result.failures, (result.summary(), server.output)
-            assert result.sent_after_stop >= 1
-        assert server.wait() == 0, server.output
+        assert_nothing_is_lost(server, generators, after=1)
         assert time.monotonic() - began > 0.84
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lifecycle import ExitStatus
-from tests.support.servers import Server, Waiting, launched, load, running
+from tests.support.servers import Server, Waiting, assert_nothing_is_lost, launched, load, running
 
 pytestmark = pytest.mark.process
 
@@ -64,14 +64,8 @@ def test_one_request_every_three_seconds_and_routers_that_need_four() -> None:
         running(SERVE, APP, **settings) as server,
         load(server, {"/fast": 1 / 3}, seconds=4.0, lead=14) as generators,
     ):
-        for generator in generators:
-            generator.stopping(time.monotonic())
         began = time.monotonic()
-        server.terminate()
-        for generator in generators:
-            result = generator.result()
-            assert not result.failures, (result.summary(), server.output)
-        assert server.wait() == 0, server.output
+        assert_nothing_is_lost(server, generators)
         assert 5 < time.monotonic() - began < 8
 
 

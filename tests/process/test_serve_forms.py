@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.servers import ROOT, Server, Waiting, launched, load, running
+from tests.support.servers import (
+    ROOT,
+    Server,
+    Waiting,
+    assert_nothing_is_lost,
+    launched,
+    load,
+    running,
+)
 
 pytestmark = pytest.mark.process
 
@@ -26,13 +34,7 @@ def test_a_program_that_serves_loses_nothing_and_goes_on_afterwards(workers: int
         load(server, {"/fast": 50, "/slow?seconds=0.4": 4}, seconds=0.3) as generators,
     ):
         assert server.ask("/phase").body == b"ready"
-        for generator in generators:
-            generator.stopping(time.monotonic())
-        server.terminate()
-        for generator in generators:
-            result = generator.result()
-            assert not result.failures, (result.summary(), server.output)
-        assert server.wait() == 0, server.output
+        assert_nothing_is_lost(server, generators)
         assert len(server.journal("shut down")) == workers
         assert [note.pid for note in server.journal("served")] == [server.pid]
 

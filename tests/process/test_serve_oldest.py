@@ -3,13 +3,12 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.servers import ROOT, load, running
+from tests.support.servers import ROOT, assert_nothing_is_lost, load, running
 
 OLDEST = os.environ.get("OLDEST_UVICORN", "")
 
@@ -57,10 +56,4 @@ def test_it_loses_nothing(path: str, http: str) -> None:
         ) as server,
         load(server, {"/fast": 50, "/slow?seconds=0.4": 4}, seconds=0.3) as generators,
     ):
-        for generator in generators:
-            generator.stopping(time.monotonic())
-        server.terminate()
-        for generator in generators:
-            result = generator.result()
-            assert not result.failures, (result.summary(), server.output)
-        assert server.wait() == 0, server.output
+        assert_nothing_is_lost(server, generators)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lifecycle import ExitStatus
-from tests.support.servers import Server, Waiting, launched, load, running
+from tests.support.servers import Server, Waiting, assert_nothing_is_lost, launched, load, running
 
 pytestmark = pytest.mark.process
 
@@ -250,13 +250,7 @@ def test_all_workers_see_together_that_the_routers_have_let_go(tmp_path: Path) -
         running(SERVE, APP, workers=2, **settings) as server,
         load(server, {"/fast": 100}, seconds=0.5, lead=1.5) as generators,
     ):
-        for generator in generators:
-            generator.stopping(time.monotonic())
-        server.terminate()
-        for generator in generators:
-            result = generator.result()
-            assert not result.failures, (result.summary(), server.output)
-        assert server.wait() == 0, server.output
+        assert_nothing_is_lost(server, generators)
     ducks = [
         phase["seconds"]
         for worker in json.loads(report.read_text())["workers"]

@@ -1,11 +1,10 @@
 """hypercorn, called by a program: it stops when the lifecycle is over, on asyncio and on trio."""
 
-import time
 from typing import Any
 
 import pytest
 
-from tests.support.servers import load, running
+from tests.support.servers import assert_nothing_is_lost, load, running
 
 SETTINGS: dict[str, Any] = {
     "KUBERNETES_SERVICE_HOST": "10.96.0.1",
@@ -22,12 +21,6 @@ def test_sigterm_alone_loses_nothing(backend: str) -> None:
         running(command, "", **SETTINGS) as server,
         load(server, {"/fast": 50.0, "/slow?seconds=0.8": 4.0}) as generators,
     ):
-        for generator in generators:
-            generator.stopping(time.monotonic())
-        server.terminate()
-        for generator in generators:
-            result = generator.result()
-            assert not result.failures, (result.summary(), server.output)
-        assert server.wait() == 0, server.output
+        assert_nothing_is_lost(server, generators)
         assert "Traceback" not in server.output
         assert len(server.journal("shut down")) == 1

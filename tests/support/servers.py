@@ -271,6 +271,18 @@ def load(
             generator.kill()
 
 
+def assert_nothing_is_lost(server: Server, generators: Sequence[Load], *, after: int = 0) -> None:
+    """SIGTERM now: the server ends with 0, and every request is answered, `after` at least of each generator's after it."""
+    for generator in generators:
+        generator.stopping(time.monotonic())
+    server.terminate()
+    for generator in generators:
+        result = generator.result()
+        assert not result.failures, (result.summary(), server.output)
+        assert result.sent_after_stop >= after
+    assert server.wait() == 0, server.output
+
+
 class Waiting(Generic[T]):
     """A call in another thread, whose result is awaited later; a thread that hangs does not hold the tests."""
 

@@ -1,6 +1,7 @@
 """Requests and WebSockets without sockets: as strict as uvicorn, and every message can be looked at."""
 
 import json
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ class Answer:
         return self.status is not None and not self.complete
 
 
-class Conversation:
+class Conversation(ABC):
     """What an HTTP request and a WebSocket have in common: messages in, messages out, an end."""
 
     def __init__(self, scope: Scope) -> None:
@@ -129,11 +130,13 @@ class Conversation:
         self.sent.append(message)
         self._change()
 
+    @abstractmethod
     def accepts(self, message: Message) -> bool:
-        raise NotImplementedError
+        """Whether a server would take this message now."""
 
+    @abstractmethod
     def departure(self) -> Message:
-        raise NotImplementedError
+        """What the application hears when the client has gone."""
 
     def hang_up(self) -> None:
         """The client leaves."""
