@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from lifecycle.kube._commands import environment_of, slept
 from lifecycle.kube._container import Container
-from lifecycle.kube._handlers import Exec, Handler
+from lifecycle.kube._handlers import Exec, Handler, Sleep
 from lifecycle.kube._pod import Pod
 from lifecycle.kube._where import Where
 
@@ -47,3 +48,14 @@ def unknown_port(container: Container, port: int | str) -> str:
         names = ", ".join(sorted(one.name for one in container.ports if one.name)) or "none"
         return f"port {port!r} is no port of container {container.name!r} (named there: {names})"
     return "" if 1 <= number <= LAST_PORT else f"port {number} is not between 1 and 65535"
+
+
+def pre_stop_seconds(container: Container) -> float:
+    """How long the preStop hook sleeps."""
+    match container.pre_stop:
+        case Sleep(seconds=length):
+            return length
+        case Exec(command=command):
+            return slept(command, environment_of(container))
+        case _:
+            return 0

@@ -10,8 +10,8 @@ from lifecycle.kube._app_place import containers_of, environment_in
 from lifecycle.kube._app_seen import seen_in
 from lifecycle.kube._commands import script_of, whole_command
 from lifecycle.kube._handlers import Exec
+from lifecycle.kube._hooks import pre_stop_seconds
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
-from lifecycle.kube._rules_budget import pre_stop_seconds
 
 VARIABLES: Final = frozenset(setting.variable for setting in SETTINGS)
 TERMINATION: Final = (

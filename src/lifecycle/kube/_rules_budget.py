@@ -2,24 +2,13 @@
 
 from collections.abc import Iterator
 
-from lifecycle.kube._commands import environment_of, name_of, seconds, slept, whole_command
+from lifecycle.kube._commands import environment_of, name_of, seconds, whole_command
 from lifecycle.kube._container import Container, Role
-from lifecycle.kube._handlers import Exec, Sleep
+from lifecycle.kube._hooks import pre_stop_seconds
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
 from lifecycle.kube._where import Where
 
 TERMINATION = "https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination"
-
-
-def pre_stop_seconds(container: Container) -> float:
-    """How long the preStop hook sleeps."""
-    match container.pre_stop:
-        case Sleep(seconds=length):
-            return length
-        case Exec(command=command):
-            return slept(command, environment_of(container))
-        case _:
-            return 0
 
 
 def _hook_at(container: Container) -> Where:

@@ -9,11 +9,9 @@ from lifecycle.kube._commands import environment_of, name_of, seconds, whole_com
 from lifecycle.kube._container import Container, Port
 from lifecycle.kube._manifest import Service
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
-from lifecycle.kube._workload import Workload
+from lifecycle.kube._workload import JOBS, Workload
 
 FLOW: Final = "https://kubernetes.io/docs/tutorials/services/pods-and-endpoint-termination-flow/"
-JOBS: Final = frozenset({"Job", "CronJob"})
-"""They end by themselves, when their work is done."""
 UNROUTED: Final = frozenset({"DaemonSet"})
 """Agents of their node, mostly: served is only what a Service names."""
 ASIDE: Final = re.compile(

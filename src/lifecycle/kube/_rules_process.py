@@ -1,25 +1,23 @@
-"""LC7: process 1 and its signals, containers beside each other, and fields where nobody reads them."""
+"""LC7: process 1, and the signals that reach it or do not."""
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
-from lifecycle.kube._commands import (
-    name_of,
-    script_of,
-    simple_commands,
-    whole_command,
-    words,
-)
+from lifecycle.kube._commands import name_of, script_of, simple_commands, whole_command, words
 from lifecycle.kube._container import Container
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
-from lifecycle.kube._where import Place
+from lifecycle.kube._workload import JOBS
 
 LEAST: Final = 2
 """Seconds between SIGTERM and SIGKILL, however short the grace period is: the kubelet's own minimum."""
-JOBS: Final = frozenset({"Job", "CronJob"})
 EXECS_THE_LAST: Final = frozenset({"bash", "zsh", "ksh"})
 """Shells that replace themselves by the last command of -c, if that is a simple one. dash, Debian's sh, does not."""
+LONG: Final = 500
+"""Characters of a script whose last line says little about its program."""
+IDLE: Final = frozenset({"sleep", "tail", "cat"})
+SERVERS: Final = frozenset({"http.server", "SimpleHTTPServer"})
+"""Of Python's own: they leave SIGTERM to its default action."""
+SIGNALS = "https://man7.org/linux/man-pages/man7/pid_namespaces.7.html"
 
 
 def _long_running(subject: Subject) -> Iterator[Container]:
@@ -60,10 +58,6 @@ def _shell_as_init(subject: Subject) -> Iterator[Found]:
             )
 
 
-LONG: Final = 500
-"""Characters of a script whose last line says little about its program."""
-
-
 def _stop_signal_without_os(subject: Subject) -> Iterator[Found]:
     for container in subject.pod.everyone():
         if container.stop_signal and subject.pod.os_name is None:
@@ -84,96 +78,6 @@ def _stop_signal_gate(subject: Subject) -> Iterator[Found]:
             )
 
 
-PROXIES: Final = re.compile(
-    r"(?:^|/)(?:istio/)?(?:proxyv2|envoy|cloud-?sql-proxy|alloydb-auth-proxy|gce-proxy|linkerd2?-proxy|proxy-init"
-    r"|dapr[d]?|fluent-bit|fluentd|vector|filebeat|promtail|otel\S*collector\S*|opentelemetry-collector\S*|vault-agent"
-    r"|oauth2-proxy|pgbouncer|consul-dataplane|twemproxy|mcrouter)(?:[:@]|$)"
-)
-"""Images that others in the pod need to the end: what they send through, or log to."""
-
-
-def _sidecar(subject: Subject) -> Iterator[Found]:
-    regular = subject.pod.containers
-    beside = [one for one in regular if PROXIES.search(one.image)]
-    if len(beside) == len(regular):
-        return
-    for container in beside:
-        if container.pre_stop is not None and subject.workload.kind not in JOBS:
-            continue
-        yield Found(
-            container.place.where,
-            f"{container.name!r} ({container.image}) serves the others in the pod, and "
-            + (
-                "does not end: the Job never completes"
-                if subject.workload.kind in JOBS
-                else "gets SIGTERM together with them: what they still send while they stop is lost"
-            ),
-        )
-
-
-CONTAINER_FIELDS: Final = (
-    "lifecycle",
-    "livenessProbe",
-    "readinessProbe",
-    "startupProbe",
-    "preStop",
-    "postStart",
-)
-POD_FIELDS: Final = (
-    "terminationGracePeriodSeconds",
-    "gracePeriodSeconds",
-    "shareProcessNamespace",
-    "hostNetwork",
-    "minReadySeconds",
-    "preStop",
-    "postStart",
-    "activeDeadlineSeconds",
-)
-HOME: Final = {
-    "lifecycle": "into the container",
-    "livenessProbe": "into the container",
-    "readinessProbe": "into the container",
-    "startupProbe": "into the container",
-    "preStop": "below `lifecycle:` of the container",
-    "postStart": "below `lifecycle:` of the container",
-    "terminationGracePeriodSeconds": "into the pod's spec, beside `containers:`",
-    "gracePeriodSeconds": "into the pod's spec as terminationGracePeriodSeconds",
-    "shareProcessNamespace": "into the pod's spec",
-    "hostNetwork": "into the pod's spec",
-    "minReadySeconds": "into the Deployment's spec, beside `template:`",
-    "strategy": "into the Deployment's spec, beside `template:`",
-    "activeDeadlineSeconds": "into the spec of the pod or the Job",
-}
-
-
-def _misplaced(subject: Subject) -> Iterator[Found]:
-    workload, pod = subject.workload, subject.pod
-    wrong: list[tuple[str, Place, tuple[str, ...]]] = [
-        ("the pod's spec", pod.place, (*CONTAINER_FIELDS, "minReadySeconds", "strategy")),
-        *(
-            (f"container {one.name!r}", one.place, (*POD_FIELDS, "strategy"))
-            for one in pod.everyone()
-        ),
-    ]
-    if workload.kind != "Pod":
-        own = {"activeDeadlineSeconds", "minReadySeconds"}
-        outside = [name for name in (*CONTAINER_FIELDS, *POD_FIELDS) if name not in own]
-        wrong.append((f"the spec of the {workload.kind}", workload.place, tuple(outside)))
-    for where, place, names in wrong:
-        for name in dict.fromkeys(names):
-            if place.has(name):
-                yield Found(
-                    place.at(name),
-                    f"{name} stands in {where}, where there is no such field: it is refused, or dropped without effect",
-                    f"move it {HOME[name]}",
-                )
-
-
-IDLE: Final = frozenset({"sleep", "tail", "cat"})
-SERVERS: Final = frozenset({"http.server", "SimpleHTTPServer"})
-"""Of Python's own: they leave SIGTERM to its default action."""
-
-
 def _unhandled(subject: Subject) -> Iterator[Found]:
     if subject.pod.share_process_namespace:
         return
@@ -188,7 +92,6 @@ def _unhandled(subject: Subject) -> Iterator[Found]:
             )
 
 
-SIGNALS = "https://man7.org/linux/man-pages/man7/pid_namespaces.7.html"
 RULES = (
     Rule(
         id="LC701",
@@ -223,30 +126,6 @@ RULES = (
         fix="set STOPSIGNAL in the image, or handle SIGTERM as well",
         source="https://github.com/kubernetes/enhancements/issues/4960",
         find=_stop_signal_gate,
-    ),
-    Rule(
-        id="LC704",
-        severity=Severity.WARNING,
-        title="A sidecar is gone before those who need it",
-        sees="A proxy, a log shipper or the like (by the name of its image) as an ordinary container beside others.",
-        why="All ordinary containers get SIGTERM in the same moment, and a proxy is usually the first to be gone: requests"
-        " and log lines of the containers that still drain end nowhere. In a Job it never ends, and so the Job does not."
-        " A native sidecar starts before the others and is stopped after them.",
-        fix="make it an init container with restartPolicy: Always",
-        source="https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/",
-        find=_sidecar,
-    ),
-    Rule(
-        id="LC705",
-        severity=Severity.ERROR,
-        title="A field stands where nobody reads it",
-        sees="`terminationGracePeriodSeconds` in a container, `lifecycle` or a probe beside `containers`, `preStop` outside"
-        " of `lifecycle`, and the like.",
-        why="kubectl refuses unknown fields, other clients drop them without a word: then the pod lives by the defaults,"
-        " and everybody believes otherwise.",
-        fix="move it to where it belongs",
-        source="https://kubernetes.io/docs/reference/using-api/api-concepts/#field-validation",
-        find=_misplaced,
     ),
     Rule(
         id="LC706",

@@ -3,9 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from lifecycle.kube._pod import Pod
 from lifecycle.kube._where import NO_PLACE, Place
+
+JOBS: Final = frozenset({"Job", "CronJob"})
+"""Kinds whose pods end by themselves, when their work is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
