@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final, NoReturn
 
 from lifecycle.core import ManifestError
-from lifecycle.kube._read import Node
+from lifecycle.kube._compose import Node
 from lifecycle.kube._where import Place, Where
 
 LARGEST: Final = 2**63 - 1
