@@ -385,10 +385,10 @@ class Argo:
         ]
         (folder / "template").write_text(json.dumps({"containerSet": {"containers": containers}}))
 
-    def start(self, name: str, *words: object, **env: str) -> Running:
+    def start(self, name: str, *words: object, cwd: Path | None = None, **env: str) -> Running:
         variables = {"SUPERVISOR_ARGO_DIR": str(self.folder), "ARGO_CONTAINER_NAME": name, **env}
         flags = ("emissary", "--loglevel", "info", "--log-format", "text", "--")
-        return self._supervisor.start(*flags, *words, env=variables)
+        return self._supervisor.start(*flags, *words, env=variables, cwd=cwd)
 
     def file(self, name: str, kind: str) -> Path:
         return self.folder / "ctr" / name / kind
@@ -514,6 +514,81 @@ def test_an_argo_container_waits_until_its_supervisor_is_ready(argo: Argo) -> No
     assert (code, out) == (65, "")
     assert "says FAILED: no such artifact" in errors
     assert argo.file("a", "exitcode").read_text() == "65\n"
+
+
+def test_an_argo_pod_without_init_containers_follows_the_template_that_comes_late(
+    argo: Argo, tmp_path: Path
+) -> None:
+    """Argo's supervisor writes it, and what a step takes in, while the containers are there already."""
+    wanted, covered = tmp_path / "in/data", tmp_path / "in/empty"
+    covered.mkdir(parents=True)
+    artifacts = [
+        {"name": "data", "path": str(wanted)},
+        {"name": "folder", "path": str(covered)},
+        {"name": "optional", "path": str(tmp_path / "in/optional")},
+    ]
+    containers = [{"name": "first"}, {"name": "main", "dependencies": ["first"]}]
+    template = {
+        "containerSet": {"containers": containers},
+        "inputs": {"artifacts": artifacts},
+        "archiveLocation": {"archiveLogs": True},
+    }
+    (argo.folder / "template").unlink()
+    program = f"cat {wanted}; ls {covered}/; ls {tmp_path}/in; pwd -P; cat {tmp_path}/log"
+    running = argo.start("main", "sh", "-c", program, ARGO_WAIT_FOR_READY="true", cwd=covered)
+    wait_until(lambda: len(running.children()) == 2)
+    for name, content in (("data", "taken in\n"), ("folder/inside", "")):
+        file = argo.folder / "inputs/artifacts" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    (argo.folder / "template").write_text(json.dumps(template))
+    (argo.folder / "status").write_text("READY")
+    time.sleep(0.2)
+    assert running.process.poll() is None
+    first = argo.start(
+        "first", "sh", "-c", f"echo logged > {tmp_path}/log", ARGO_WAIT_FOR_READY="true"
+    )
+    assert first.status() == 0
+    status, out, errors = running.finish()
+    assert (status, errors) == (0, "")
+    there = str((argo.folder / "inputs/artifacts/folder").resolve())
+    assert out.split() == ["taken", "in", "inside", "data", "empty", there, "logged"]
+    assert argo.file("main", "stdout").read_text() == out
+
+
+def test_an_argo_artifact_never_replaces_what_is_on_a_volume(argo: Argo, tmp_path: Path) -> None:
+    precious = tmp_path / "volume/data"
+    precious.parent.mkdir()
+    precious.write_text("precious")
+    (argo.folder / "inputs/artifacts").mkdir(parents=True)
+    (argo.folder / "inputs/artifacts/data").touch()
+    template = {
+        "container": {"volumeMounts": [{"mountPath": str(precious.parent)}]},
+        "inputs": {"artifacts": [{"name": "data", "path": str(precious)}]},
+    }
+    (argo.folder / "template").write_text(json.dumps(template))
+    (argo.folder / "status").write_text("READY")
+    status, out, errors = argo.start("main", "echo", "ran", ARGO_WAIT_FOR_READY="true").finish()
+    assert (status, out, precious.read_text()) == (65, "", "precious")
+    assert "an artifact would replace what is on a volume" in errors
+    assert argo.file("main", "exitcode").read_text() == "65\n"
+
+
+def test_an_argo_template_may_come_in_a_variable(argo: Argo) -> None:
+    template = (argo.folder / "template").read_text()
+    (argo.folder / "template").unlink()
+    for given in (template, "offloaded"):
+        (argo.folder / "config").mkdir(exist_ok=True)
+        (argo.folder / "config/ARGO_TEMPLATE").write_text(template)
+        assert argo.start("a", "sh", "-c", "exit 3", ARGO_TEMPLATE=given).status() == 3
+        assert argo.start("b", "echo", "ran", ARGO_TEMPLATE=given).finish()[:2] == (64, "")
+
+
+def test_who_is_another_user_may_signal_an_argo_container(argo: Argo) -> None:
+    running = argo.start("a", *WITNESS).until("ready")
+    assert argo.file("a", "signal").parent.stat().st_mode & 0o777 == 0o777
+    running.send(signal.SIGTERM)
+    assert running.status() == 0
 
 
 def test_an_argo_sidecar_ends_when_all_mains_have_ended(argo: Argo) -> None:

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from ._supervise import Supervision
 
 FOLDER = "/var/run/argo"
+# Where the controller mounts what does not fit into a variable, and where the supervisor puts what a step takes in.
+CONFIGURATION, INPUTS = "/argo/config", "/argo/inputs/artifacts"
+TEMPLATE, OFFLOADED = "ARGO_TEMPLATE", "offloaded"
+# Containers of other users write `signal` here.
+SHARED_MODE = 0o777
 # For tests and for sandboxes in which /var/run belongs to somebody else.
 FOLDER_VARIABLE = "SUPERVISOR_ARGO_DIR"
 FAILED = 64
@@ -35,6 +40,7 @@ MAIN = "main"
 
 class Argo(Dialect):
     usage_status = FAILED
+    unprepared_status = NOT_PREPARED
 
     def __init__(self, settings: Settings, words: list[str], variables: dict[str, str]) -> None:
         if "--" not in words:
@@ -58,19 +64,50 @@ class Argo(Dialect):
             settings.pause_before = f"{own}/before"
         if variables.get("ARGO_DEBUG_PAUSE_AFTER") == "true":
             settings.pause_after = f"{own}/after"
-        if variables.get("ARGO_WAIT_FOR_READY") == "true":
-            settings.after.append(Condition(f"{base}/status", "heartbeat", f"{base}/status"))
+        elsewhere = FOLDER_VARIABLE in variables
+        self._inputs = f"{base}/inputs/artifacts" if elsewhere else INPUTS
+        self._configuration = f"{base}/config" if elsewhere else CONFIGURATION
         self._name, self._base, self._own = name, base, own
-        self._template = _template(f"{base}/template")
-        _follow_template(settings, self._template, name)
+        self._variables = variables
+        self._template: JSON = None
+        # Without an init container the template is there when its writer says READY, and not before.
+        self._is_late = variables.get("ARGO_WAIT_FOR_READY") == "true"
+        if self._is_late:
+            settings.after.append(Condition(f"{base}/status", "heartbeat", f"{base}/status"))
+        else:
+            self._read_template(settings)
+
+    def _read_template(self, settings: Settings) -> None:
+        self._template = _template(
+            f"{self._base}/template", self._variables.get(TEMPLATE), self._configuration
+        )
+        _follow_template(settings, self._template, self._name)
         archived = _member(_member(self._template, "archiveLocation"), "archiveLogs")
-        if archived is True or variables.get("ARGO_INCLUDE_SCRIPT_OUTPUT") == "true":
-            settings.stdout_path = f"{own}/stdout"
-            settings.combined_path = f"{own}/combined"
+        if archived is True or self._variables.get("ARGO_INCLUDE_SCRIPT_OUTPUT") == "true":
+            settings.stdout_path = f"{self._own}/stdout"
+            settings.combined_path = f"{self._own}/combined"
 
     def claimed(self, run: "Supervision") -> None:
+        posix.chmod(self._own, SHARED_MODE)
         # Argo's own wrapper looks for this before it looks at the lock.
         _markers.write(f"{self._own}/ready", "")
+
+    def awaited(self, run: "Supervision") -> list[Condition]:
+        if not self._is_late:
+            return []
+        settings = run.settings
+        waited = len(settings.after)
+        self._read_template(settings)
+        if run.watches is not None:
+            run.watches.follow()
+        if self._name == MAIN:
+            from . import _argo_inputs
+
+            # An artifact may take the place of the very folder that we are in.
+            here = _markers.absolute(".")
+            _argo_inputs.link(self._template, self._inputs)
+            run.launch.enter(here)
+        return settings.after[waited:]
 
     def ended(self, run: "Supervision", status: int) -> None:
         if self._name == MAIN and run.program.pid:
@@ -107,8 +144,13 @@ def _short(number: int, word: str) -> str:
     return f"@{path}"
 
 
-def _template(path: str) -> "JSON":
+def _template(path: str, variable: str | None, configuration: str) -> "JSON":
     content = _markers.read(path, 1 << 20)
+    if content is None and variable == OFFLOADED:
+        path = f"{configuration}/{TEMPLATE}"
+        content = _markers.read(path, 1 << 20)
+    elif content is None and variable:
+        path, content = TEMPLATE, variable.encode("utf-8", "surrogateescape")
     if content is None:
         return None  # A container that Argo did not make: nothing to depend on.
     try:

@@ -29,25 +29,33 @@ def save(template: "JSON", folder: str) -> None:
     Raises:
         OSError: Something that is there could not be read, or not be written.
     """
-    mounts = _mounts(template)
+    volumes = mounts(template)
     outputs = _get(template, "outputs")
     for parameter in _all(outputs, "parameters"):
         path = _get(_get(parameter, "valueFrom"), "path")
-        if isinstance(path, str) and _is_ours(path, mounts):
+        if isinstance(path, str) and _is_ours(path, volumes):
             _save(path, f"{folder}/parameters/{path.lstrip('/')}", _copy)
-    for artifact in _all(outputs, "artifacts"):
-        path = _get(artifact, "path")
-        if isinstance(path, str) and _is_ours(path, mounts):
-            path = path.rstrip("/")
+    for _, path in listed(template, "outputs"):
+        if _is_ours(path, volumes):
             _save(path, f"{folder}/artifacts/{path.lstrip('/')}.tgz", _pack)
 
 
-def _is_ours(path: str, mounts: list[str]) -> bool:
-    below = any(path == mount or path.startswith(f"{mount}/") for mount in mounts)
+def listed(template: "JSON", kind: str) -> list[tuple[str, str]]:
+    """The artifacts among the `inputs` or `outputs`, by name, and where each is wanted."""
+    found: list[tuple[str, str]] = []
+    for artifact in _all(_get(template, kind), "artifacts"):
+        name, path = _get(artifact, "name"), _get(artifact, "path")
+        if isinstance(name, str) and isinstance(path, str) and path:
+            found.append((name, path.rstrip("/")))
+    return found
+
+
+def _is_ours(path: str, volumes: list[str]) -> bool:
+    below = any(path == mount or path.startswith(f"{mount}/") for mount in volumes)
     return bool(path) and not below and _markers.is_there(path)
 
 
-def _mounts(template: "JSON") -> list[str]:
+def mounts(template: "JSON") -> list[str]:
     found = [
         _get(mount, "mountPath")
         for kind in ("container", "script", "containerSet")

@@ -35,8 +35,21 @@ class Launch:
         self.foreground = True
         self.redirect: dict[int, int] = {}
         self.die_with_us = posix.getpid() != 1
-        # O_PATH: a directory may be entered by a user who may not read it.
-        self.directory = posix.open(".", posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
+        self.directory = _directory(".")
+
+    def enter(self, path: str) -> None:
+        """Something else is there now than when we began.
+
+        Raises:
+            OSError: It cannot be entered.
+        """
+        posix.close(self.directory)
+        self.directory = _directory(path)
+
+
+def _directory(path: str) -> int:
+    # O_PATH: a directory may be entered by a user who may not read it.
+    return posix.open(path, posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
 
 
 def _fill_standard_descriptors() -> None:

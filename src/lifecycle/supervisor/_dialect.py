@@ -5,7 +5,8 @@ A dialect fills in the settings, and says how this wrapper's files and statuses 
 
 from ._errors import UsageError
 from ._settings import Settings, parse
-from ._statuses import USAGE
+from ._specs import Condition
+from ._statuses import UNAVAILABLE, USAGE
 from ._system import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ class Dialect:
     """Our own: nothing to translate."""
 
     usage_status = USAGE
+    unprepared_status = UNAVAILABLE
 
     def claimed(self, run: "Supervision") -> None:
         """Our name is ours, and the wait begins.
@@ -26,6 +28,14 @@ class Dialect:
         Raises:
             OSError: It cannot be told.
         """
+
+    def awaited(self, run: "Supervision") -> list[Condition]:
+        """What was awaited has come: what that says must be awaited next.
+
+        Raises:
+            OSError, UsageError: It says nothing that can be followed.
+        """
+        return []
 
     def prepare(self, run: "Supervision") -> int | None:
         """Nothing is awaited any more: what depends on those that came first. A status if it cannot be started."""

@@ -7,7 +7,7 @@ from . import _markers
 from ._attempts import Attempts
 from ._child import Launch
 from ._dialect import Dialect
-from ._errors import NORMAL, QUIET, VERBOSE, Voice, reason
+from ._errors import NORMAL, QUIET, VERBOSE, UsageError, Voice, reason
 from ._leaving import Leaving
 from ._loop import Loop
 from ._native import adopt_orphans, die_with_parent
@@ -23,6 +23,7 @@ from ._system import TYPE_CHECKING, posix
 if TYPE_CHECKING:
     from ._notify import Notifications
     from ._output import Tees
+    from ._waiting import Waiting
     from ._watches import Watches
 
 # We leave for `/` when the program has started: what is given relative to here must not go along.
@@ -155,6 +156,16 @@ class Supervision:
 
     # Before the program
 
+    def _wait_for_more(self, waiting: "Waiting") -> None:
+        if waiting.failure is None and self.not_again is None:
+            try:
+                waiting.add(self.dialect.awaited(self))
+            except (OSError, UsageError) as failure:
+                waiting.fail(self.dialect.unprepared_status, f"{failure}")
+            # That may have told of files for the output.
+            self.tees = self.tees or self._tees()
+            self.loop.run(lambda: waiting.done or self.not_again is not None)
+
     def _wait(self) -> int | None:
         settings = self.settings
         if not (settings.after or settings.wait_file or settings.mesh or settings.pause_before):
@@ -164,6 +175,7 @@ class Supervision:
         waiting = Waiting(settings, self.loop, self.voice, self.base)
         waiting.begin()
         self.loop.run(lambda: waiting.done or self.not_again is not None)
+        self._wait_for_more(waiting)
         if settings.pause_before is not None and waiting.failure is None:
             waiting.pause(settings.pause_before)
             self.loop.run(lambda: waiting.done or self.not_again is not None)

@@ -61,6 +61,13 @@ class Waiting:
                 if missing:
                     self._voice.warn(f"waiting for {what}{missing}")
 
+    def add(self, conditions: list[Condition]) -> None:
+        for wanted in conditions:
+            self._await(wanted)
+
+    def fail(self, status: int, why: str) -> None:
+        self.failure = Answer(status, why)
+
     def pause(self, path: str) -> None:
         """Wait for one more file: whoever debugs puts it there."""
         self._voice.warn(

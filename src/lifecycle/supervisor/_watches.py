@@ -35,14 +35,19 @@ class Watches:
         self._stop = stop
         self._cancel = cancel
         self._send = send
-        self._open = len(settings.until)
+        self._open = 0
         self._workers: set[int] = set()
 
     def begin(self) -> None:
-        for condition in self._settings.until:
-            self._watch(condition)
+        self.follow()
         self._await_cancellation()
         self._await_signal_file()
+
+    def follow(self) -> None:
+        """Those whose end is ours."""
+        self._open = len(self._settings.until)
+        for condition in self._settings.until:
+            self._watch(condition)
 
     def _await_cancellation(self) -> None:
         path = self._settings.cancel_file
