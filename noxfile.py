@@ -4,12 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nox
 
 nox.needs_version = ">=2025.2.9"
-nox.options.default_venv_backend = "venv"
+nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "typing", "docs", "tests"]
 
@@ -42,12 +43,26 @@ if not FOUND:
     sys.exit(f"No supported Python here: install one of {', '.join(SUPPORTED)}")
 # nox looks for interpreters on the PATH and nowhere else.
 os.environ["PATH"] = os.pathsep.join([*map(str, FOUND.values()), os.environ["PATH"]])
+# Containers like to forbid bytecode: then each of a thousand children compiles all of us, and each worker all tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ["VIRTUALENV_NO_PERIODIC_UPDATE"] = "1"
+
+
+# Much of what is installed is never imported: bytecode of the rest is made when it is.
+INSTALL = ("--quiet", "--no-compile")
 
 
 def install(session: nox.Session, *groups: str) -> None:
     session.install(
-        "--quiet", "--editable", ".[kube]", *nox.project.dependency_groups(PYPROJECT, *groups)
+        *INSTALL, "--editable", ".[kube]", *nox.project.dependency_groups(PYPROJECT, *groups)
     )
+
+
+def compile_installed(session: nox.Session) -> None:
+    """On all cores, which pip does on one: no child for which warnings are errors shall be the first to compile a dependency."""
+    folder = str(Path(session.virtualenv.location) / "lib")
+    command = ["python", "-W", "ignore", "-m", "compileall", "-qq", "-j", "0", folder]
+    session.run(*command, success_codes=[0, 1])  # 1: somebody's template is no Python
 
 
 def forget_coverage() -> None:
@@ -59,17 +74,18 @@ def forget_coverage() -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style, and its excuses."""
-    session.install("--quiet", *nox.project.dependency_groups(PYPROJECT, "lint"))
+    session.install(*INSTALL, *nox.project.dependency_groups(PYPROJECT, "lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
 
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """Both checkers: users have either."""
+    """Both checkers, side by side: users have either."""
     install(session, "typing")
-    session.run("mypy")
-    session.run("pyright")
+    with ThreadPoolExecutor() as pool:
+        # A list, because only who asks for a result hears of its failure.
+        list(pool.map(session.run, ("mypy", "pyright")))
 
 
 @nox.session
@@ -158,6 +174,7 @@ def tests(session: nox.Session) -> None:
     if MISSING:
         session.warn(f"Not tested, because not found: Python {', '.join(MISSING)}")
     install(session, "tests")
+    compile_installed(session)
     oldest = install_oldest(session, "uvicorn")
     pytest = ["python", "-m", "pytest"]
     if session.python == next(iter(FOUND)):
@@ -191,7 +208,7 @@ def lowest(session: nox.Session) -> None:
 @nox.session
 def coverage(session: nox.Session) -> None:
     """What all processes together have run. `tests` asks for it."""
-    session.install("--quiet", "coverage")
+    session.install(*INSTALL, "coverage")
     session.run("python", "-m", "coverage", "combine", "--quiet", success_codes=[0, 1])
     session.run(
         "python", "-m", "coverage", "report", success_codes=[0, 1]
