@@ -17,7 +17,7 @@ from benchmarks.figures import Aim, Finding, Spread, percentile, ratios, turns
 from benchmarks.page import keep, page
 from benchmarks.plot import in_flight, timeline
 from benchmarks.serve_restarts import MISSING
-from tests.support.servers import ROOT, environment
+from tests.support.servers import ROOT, environment, unmeasured
 
 WRK = """\
 #!{python}
@@ -37,7 +37,7 @@ def start(folder: Path, name: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, *words, *files],
             cwd=ROOT,
-            env=environment(PATH=path),
+            env=unmeasured(environment(PATH=path)),
             stdout=output,
             stderr=subprocess.STDOUT,
         )

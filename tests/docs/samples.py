@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.support.servers import unmeasured
+
 FENCE = re.compile(
     r"^(?P<indent> *)(?P<fence>```+)(?P<language>\w+)\n(?P<text>.*?)^(?P=indent)(?P=fence) *$",
     re.MULTILINE | re.DOTALL,
@@ -133,7 +135,7 @@ def _run(command: list[str], folder: Path) -> tuple[int, str]:
         command,
         cwd=folder,
         env={
-            **os.environ,
+            **unmeasured(os.environ),
             "PYTHONPATH": os.pathsep.join([str(folder), os.getenv("PYTHONPATH", "")]),
         },
         stdin=subprocess.DEVNULL,

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.docs.samples import Sample, commands, fits, samples
-from tests.support.servers import free_port
+from tests.support.servers import free_port, unmeasured
 
 pytestmark = pytest.mark.process
 
@@ -31,7 +31,7 @@ class FirstTerminal:
         self._process = subprocess.Popen(
             [sys.executable, "-m", *shlex.split(command)],
             cwd=folder,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            env=unmeasured(os.environ) | {"PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

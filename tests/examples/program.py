@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.servers import ROOT, end_group, environment, free_port
+from tests.support.servers import ROOT, end_group, environment, free_port, unmeasured
 
 EXAMPLES = ROOT / "examples"
 PATIENCE = 15.0
@@ -94,7 +94,7 @@ def example(name: str, *, replace: dict[str, str] | None = None) -> Iterator[Pro
     process = subprocess.Popen(
         [*starts[words[0]], *words[1:]],
         cwd=ROOT,
-        env=environment(**settings),
+        env=unmeasured(environment(**settings)),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

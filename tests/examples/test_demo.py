@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.servers import ROOT, end_group, environment
+from tests.support.servers import ROOT, end_group, environment, unmeasured
 
 pytestmark = pytest.mark.process
 
@@ -34,7 +34,7 @@ def demo(tmp: Path, *words: str, root: Path = ROOT) -> Iterator["subprocess.Pope
     process = subprocess.Popen(
         [sys.executable, "-m", "examples.random_generator.demo", *words],
         cwd=root,
-        env=environment(TMPDIR=str(tmp)),
+        env=unmeasured(environment(TMPDIR=str(tmp))),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -72,6 +72,11 @@ def environment(**added: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": path.rstrip(os.pathsep), "PYTHONUNBUFFERED": "1", **added}
 
 
+def unmeasured(variables: Mapping[str, str]) -> dict[str, str]:
+    """Without coverage, which doubles what a short process costs: for programs that other tests measure line by line."""
+    return {name: value for name, value in variables.items() if not name.startswith("COVERAGE_")}
+
+
 class Server:
     """A running server command. `running` makes one."""
 
