@@ -1,6 +1,7 @@
 """Whatever is broken around it, the program is served where possible, the status is honest and the words are clear."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -84,6 +85,94 @@ def test_a_huge_command_line_and_environment_are_passed_on(supervisor: Form) -> 
     )
 
 
+LONG = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--stop-signal", LONG, "is out of range: 1 to 64"),
+        ("--stop-signal", f"RTMIN+{LONG}", "is no signal"),
+        ("--stop-signal", "²", "is no signal"),
+        ("--remap", LONG, "is no exit status"),
+        ("--retry", LONG, "is no count"),
+        ("--retry-on", f"1-{LONG}", "is no exit status"),
+        ("--grace-period", LONG, "is no duration"),
+        ("--after", f"tcp://x:{LONG}", "is no address"),
+        ("--after", "http://x:²/", "is no URL"),
+        ("--after", "http://", "is no URL"),
+        ("--ready-when", "http://x:65536/", "is no URL"),
+        ("--until", "http://x y/", "has letters that no URL has"),
+        ("--peer-quit", "ftp://x/", "is no URL"),
+        ("--peer-quit", "https://x/", "TLS is not spoken here"),
+        ("--pre-stop", "https://x/", "TLS is not spoken here"),
+        ("--stop-with", "http://x:y/", "is no URL"),
+        ("--stop-with", '["a\\u0000b"]', "has a NUL byte in it"),
+        ("--wait-file", "/a,,/b", "has an empty path in it"),
+        ("--wait-file-variable", "A=B", "is no name of a variable"),
+    ],
+)
+def test_what_could_only_fail_later_is_refused_at_once(
+    supervisor: Form, option: str, value: str, message: str
+) -> None:
+    status, out, errors = supervisor.run(option, value, "echo", "on")
+    assert (status, out) == (64, "")
+    assert errors.startswith(f"supervisor: {option}: ")
+    assert message in errors
+    variable = "SUPERVISOR_" + option[2:].replace("-", "_").upper()
+    if "," not in value:
+        status, _, errors = supervisor.run("true", env={variable: value})
+        assert (status, errors.startswith(f"supervisor: {variable}: ")) == (64, True)
+
+
+def test_a_misspelt_variable_is_named_and_left_to_the_program(supervisor: Form) -> None:
+    """A Service that is called `supervisor` makes variables, too: they are nobody's mistake."""
+    env = {
+        "SUPERVISOR_GRACE_PEROID": "60",
+        "SUPERVISOR_SERVICE_HOST": "10.0.0.1",
+        "SUPERVISOR_SERVICE_PORT_HTTP": "80",
+        "SUPERVISOR_PORT": "tcp://10.0.0.1:80",
+        "SUPERVISOR_X_PORT_80_TCP_ADDR": "10.0.0.1",
+        "SUPERVISOR_REMAP": "3",
+    }
+    status, out, errors = supervisor.run("sh", "-c", "env | grep -c ^SUPERVISOR_", env=env)
+    assert (status, out) == (0, "5\n")
+    assert errors == (
+        "supervisor: SUPERVISOR_GRACE_PEROID is no setting of the supervisor, "
+        "and is left to the program: see --help\n"
+    )
+
+
+def test_what_is_no_file_is_neither_replaced_nor_waited_for(
+    supervisor: Form, tmp_path: Path
+) -> None:
+    """As root a rename would put a file in the place of a device, and a pipe without a reader blocks who opens it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    refused = f"supervisor: cannot write {pipe}: Is no regular file\n"
+    assert supervisor.run("--post-file", pipe, "true") == (73, "", refused)
+    assert supervisor.run("--post-file", pipe, "sh", "-c", "exit 5")[0] == 5
+    status, _, errors = supervisor.run("--termination-path", pipe, "true")
+    assert (status, errors) == (
+        73,
+        f"supervisor: cannot write {pipe}: No such device or address\n",
+    )
+    running = supervisor.start("--signal-file", pipe, "--cancel-file", pipe, *WITNESS)
+    running.until("ready").send(15)
+    assert running.finish()[:2] == (0, "ready\nSIGTERM\nclean\n")
+    assert pipe.is_fifo()
+
+
+@root_only
+def test_a_volume_without_room_costs_only_the_state(supervisor: Form, tmp_path: Path) -> None:
+    script = f"mount -t tmpfs -o size=4k,nr_inodes=2 none {tmp_path}; echo x > {tmp_path}/full"
+    words = ("--name", "x", "--state-dir", tmp_path / "s", "--stdout-path", tmp_path / "out")
+    status, out, errors = inside(supervisor, script, *words, "sh", "-c", "echo on; exit 5")
+    assert (status, out) == (5, "on\n")
+    assert f"cannot keep state in {tmp_path}/s/x: No space left on device" in errors
+    assert "No space left on device; output goes on without a copy" in errors
+
+
 def test_bytes_that_are_no_text_are_passed_on(supervisor: Form) -> None:
     word = b"\xff\xfe"
     argv = [
@@ -143,9 +232,15 @@ def test_a_missing_proc_costs_only_what_it_is_needed_for(supervisor: Form, place
 
 @root_only
 def test_a_random_user_without_a_name_is_served(supervisor: Form, tmp_path: Path) -> None:
+    own = supervisor.argv
     if supervisor.name != "static":
-        pytest.skip("the interpreter of this machine is readable by root alone")
-    argv = ["setpriv", "--reuid=1234567", "--regid=7", "--clear-groups", *supervisor.argv]
+        python = Path("/usr/bin/python3.11")
+        if supervisor.name == "module" or not python.exists():
+            pytest.skip("the interpreter of this machine is readable by root alone")
+        # The fixtures' folders are readable by root alone, too: an emptyDir is not.
+        shutil.copy(own[-1], "/tmp/supervisor-of-all.pyz")
+        own = [str(python), "-I", "-S", "/tmp/supervisor-of-all.pyz"]
+    argv = ["setpriv", "--reuid=1234567", "--regid=7", "--clear-groups", *own]
     done = subprocess.run(
         [*argv, "sh", "-c", "id -u; exit 4"], capture_output=True, text=True, check=False, env={}
     )

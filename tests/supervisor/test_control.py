@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -11,9 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.supervisor.running import PYTHON, WITNESS, Form, read_json, wait_until
+from tests.supervisor.running import (
+    PYTHON,
+    ROOT,
+    WITNESS,
+    Form,
+    is_namespace_allowed,
+    read_json,
+    wait_until,
+)
 
 pytestmark = pytest.mark.process
+root_only = pytest.mark.skipif(
+    os.getuid() != 0 or not is_namespace_allowed(), reason="needs root and namespaces"
+)
 
 TALK = (
     "import os, socket, sys, time\n"
@@ -145,6 +157,42 @@ def test_a_peer_that_is_gone_or_silent_does_not_hold_us(supervisor: Form) -> Non
         began = time.monotonic()
         assert supervisor.run(*words, "--peer-quit", "http://127.0.0.1:1/", "true")[0] == 0
         assert 0.3 <= time.monotonic() - began < 2
+
+
+@root_only
+def test_the_sidecar_of_a_mesh_is_waited_for_and_told_to_quit(
+    supervisor: Form, tmp_path: Path
+) -> None:
+    """On the ports where Istio's and Linkerd's sidecars listen, in a network of our own."""
+    log = tmp_path / "log"
+    stage = tmp_path / "stage.py"
+    stage.write_text(
+        "import fcntl, http.server, socket, struct, subprocess, sys, threading\n"
+        "with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:\n"
+        "    fcntl.ioctl(s, 0x8914, struct.pack('16sH14s', b'lo', 0x49, b''))\n"
+        "class Peer(http.server.BaseHTTPRequestHandler):\n"
+        "    def do_GET(self):\n"
+        "        print(self.command, self.server.server_port, self.path, file=log, flush=True)\n"
+        "        self.send_response(200); self.end_headers()\n"
+        "    do_POST = do_GET\n"
+        "    def log_message(self, *words): pass\n"
+        "log = open(sys.argv[1], 'w')\n"
+        "for port in (15020, 15021, 4191):\n"
+        "    server = http.server.HTTPServer(('127.0.0.1', port), Peer)\n"
+        "    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()\n"
+        "for mesh in ('istio', 'linkerd'):\n"
+        "    command = [*sys.argv[2:], '--mesh', mesh, 'sh', '-c', 'exit 3']\n"
+        "    assert subprocess.run(command).returncode == 3\n"
+    )
+    argv = ["unshare", "--net", *PYTHON, str(stage), str(log), *supervisor.argv]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    subprocess.run(argv, check=True, env=env, timeout=30)
+    assert log.read_text().splitlines() == [
+        "GET 15021 /healthz/ready",
+        "POST 15020 /quitquitquit",
+        "GET 4191 /ready",
+        "POST 4191 /shutdown",
+    ]
 
 
 def test_a_trigger_file_starts_the_program_with_its_message(

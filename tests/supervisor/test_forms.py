@@ -121,6 +121,34 @@ def test_it_refuses_a_noexec_volume_with_the_reason(form: Form, tmp_path: Path) 
     assert (done.returncode, "is mounted noexec" in done.stderr) == (77, True)
 
 
+def test_a_copy_that_fails_leaves_the_old_one_as_it_is(form: Form, tmp_path: Path) -> None:
+    if form.name == "module" or not is_namespace_allowed():
+        pytest.skip("a package is not copied; or no namespaces")
+    check = f"ls -A {tmp_path}; cat {tmp_path}/supervisor"
+    script = f'mount -t tmpfs -o size=8k none {tmp_path}; echo old > {tmp_path}/supervisor; "$@"; echo $?; {check}'
+    argv = ["unshare", "--mount", "sh", "-c", script, "sh", *form.argv, "install", str(tmp_path)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.stdout == "74\nsupervisor\nold\n"
+    assert f"cannot install to {tmp_path}/supervisor: No space left on device" in done.stderr
+
+
+def test_it_installs_itself_over_files_and_nothing_else(form: Form, tmp_path: Path) -> None:
+    if form.name == "module":
+        pytest.skip("a package is not copied")
+    os.mkfifo(tmp_path / "pipe")
+    for target, reason in (
+        (tmp_path / "pipe", "Is no regular file"),
+        (tmp_path / "none/supervisor", "No such file or directory"),
+    ):
+        status, _, errors = form.run("install", target)
+        assert (status, errors) == (74, f"supervisor: cannot install to {target}: {reason}\n")
+    assert (tmp_path / "pipe").is_fifo()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    assert form.run("install", tmp_path / "link")[0] == 0
+    assert not (tmp_path / "link").is_symlink(), "replaced, as everywhere"
+    form.end()
+
+
 def test_the_same_input_gives_the_same_bytes(
     executable: Path, zipapp: Path, tmp_path: Path
 ) -> None:

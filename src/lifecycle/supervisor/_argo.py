@@ -11,7 +11,7 @@ from . import _json, _markers, _specs
 from ._dialect import Dialect
 from ._errors import UsageError
 from ._loop import Answer
-from ._settings import Settings
+from ._settings import ARGO_FOLDER, Settings
 from ._specs import Condition
 from ._statuses import SKIPPED, UNAVAILABLE
 from ._system import TYPE_CHECKING, posix
@@ -27,7 +27,6 @@ TEMPLATE, OFFLOADED = "ARGO_TEMPLATE", "offloaded"
 # Containers of other users write `signal` here.
 SHARED_MODE = 0o777
 # For tests and for sandboxes in which /var/run belongs to somebody else.
-FOLDER_VARIABLE = "SUPERVISOR_ARGO_DIR"
 FAILED = 64
 # `status` of Argo's own supervisor said FAILED, or nothing for so long.
 NOT_PREPARED = 65
@@ -51,7 +50,7 @@ class Argo(Dialect):
             settings.command += [
                 _short(number, word) for number, word in enumerate(_words(arguments))
             ]
-        base = variables.get(FOLDER_VARIABLE) or FOLDER
+        base = variables.get(ARGO_FOLDER) or FOLDER
         name = _specs.name(variables.get("ARGO_CONTAINER_NAME") or "main")
         own = f"{base}/ctr/{name}"
         settings.name, settings.state_dir = name, f"{base}/ctr"

@@ -56,6 +56,7 @@ class Attempts:
             f"the program ended with {status}: retry {retry} of {self._settings.retry} in {delay:g} s"
         )
         self._stopping.start_anew()
+        self._run.published.write(ready=False)
         over: list[bool] = []
         self._loop.call_after(delay, lambda: over.append(True))
         self._loop.run(lambda: bool(over) or self._run.not_again is not None)
@@ -138,6 +139,7 @@ class Attempts:
             if self._settings.survivors == "stop":
                 self._stopping.start_purse()
                 self._program.stop_survivors()
+            self._run.published.write(ready=False)
         return False
 
     def _out_of_time(self) -> None:
@@ -157,5 +159,6 @@ class Attempts:
             return
         self._loop.at_once.clear()
         self._program.status = status
+        self._run.published.no_longer_ready()
         self._survived = False
         self._voice.tell(f"the program {describe(status)}")

@@ -9,6 +9,8 @@ from ._statuses import INTERNAL, USAGE
 from ._system import posix
 
 QUIET, NORMAL, VERBOSE = range(3)
+# A program may be tried again for months.
+MOST_KEPT = 100
 
 
 class SupervisorError(Exception):
@@ -34,7 +36,12 @@ class Voice:
 
     def warn(self, message: str) -> None:
         """For what the reader should act upon. Kept for the record, too."""
-        self.said.append(message)
+        if len(self.said) < MOST_KEPT:
+            self.said.append(message)
+        self.say(message)
+
+    def say(self, message: str) -> None:
+        """For everybody, and of no interest afterwards."""
         if self.level > QUIET:
             write_line(message)
 

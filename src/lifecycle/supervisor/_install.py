@@ -1,6 +1,7 @@
 """Copy this very file to a shared volume: for images that have no `cp`."""
 
 import sys
+from time import monotonic_ns
 
 from . import _markers
 from ._errors import reason, write_line
@@ -43,6 +44,7 @@ def install(target: str, source: str | None = None) -> int:
                 f"{folder} is mounted noexec, nothing there can be executed: use a volume without that option"
             )
             return NOEXEC_TARGET
+        _markers.check_place(target)
         _copy(source, target)
     except OSError as failure:
         write_line(f"cannot install to {target}: {reason(failure)}")
@@ -53,7 +55,8 @@ def install(target: str, source: str | None = None) -> int:
 def _copy(source: str, target: str) -> None:
     """Aside and renamed: a container that is just starting the old one is not disturbed."""
     reading = posix.open(source, posix.O_RDONLY | posix.O_CLOEXEC)
-    aside = f"{target}.{posix.getpid()}"
+    # Two init containers may be process 1 at once, and one that was killed may have left its half behind.
+    aside = f"{target}.{posix.getpid()}.{monotonic_ns()}"
     try:
         writing = posix.open(
             aside, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC, MODE

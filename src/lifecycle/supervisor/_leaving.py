@@ -4,6 +4,7 @@ from time import monotonic, sleep
 
 from . import _markers
 from ._errors import reason
+from ._numbers import whole
 from ._record import TERMINATION_LOG, leave_message
 from ._statuses import CANNOT_WRITE, SKIPPED
 from ._system import TYPE_CHECKING, posix
@@ -70,9 +71,9 @@ class Leaving:
         settings = self._settings
         if status != 0 and settings.pause_on_failure is not None:
             self._await_file(settings.pause_on_failure, "failed")
-            found = (_markers.read(settings.pause_on_failure) or b"").strip()
-            if found.isdigit() and int(found) <= 255:
-                return int(found)
+            found = whole((_markers.read(settings.pause_on_failure) or b"").strip(), 255)
+            if found is not None:
+                return found
         if settings.pause_after is not None:
             self._await_file(settings.pause_after, "ended")
         return status

@@ -8,6 +8,8 @@ FAILED = ".err"
 LIVING = ".lock"
 # S_IFDIR in <sys/stat.h>, and the bits of S_IFMT that tell it from a block device, a socket and a link.
 FOLDER, KIND = 0o040000, 0o170000
+REPLACEABLE = (0o100000, 0o120000)  # S_IFREG, S_IFLNK
+EISDIR, EINVAL = 21, 22
 
 
 def write(path: str, content: str | bytes, *, mode: int = 0o644) -> None:
@@ -30,10 +32,27 @@ def write(path: str, content: str | bytes, *, mode: int = 0o644) -> None:
             posix.fsync(descriptor)
         finally:
             posix.close(descriptor)
+        check_place(path)
         posix.rename(aside, path)
     except OSError:
         remove(aside)
         raise
+
+
+def check_place(path: str) -> None:
+    """A rename would put a file where a device was: for root, `/dev/null` itself.
+
+    Raises:
+        OSError: What is there is neither a file nor a link.
+    """
+    try:
+        kind = posix.lstat(path).st_mode & KIND
+    except OSError:
+        return
+    if kind == FOLDER:
+        raise IsADirectoryError(EISDIR, "Is a directory", path)
+    if kind not in REPLACEABLE:
+        raise OSError(EINVAL, "Is no regular file", path)
 
 
 def write_all(descriptor: int, content: bytes) -> None:
@@ -68,6 +87,7 @@ def is_folder(path: str) -> bool:
 
 def remove(path: str) -> None:
     try:
+        check_place(path)
         posix.unlink(path)
     except (OSError, ValueError):
         pass

@@ -3,6 +3,10 @@
 import _socket
 
 from ._errors import reason
+from ._numbers import whole
+from ._specs import authority
+
+LAST_STATUS = 599
 
 
 def address(host: str, port: int) -> list[tuple[int, tuple[object, ...]]]:
@@ -45,17 +49,13 @@ def request(method: str, url: str, timeout: float) -> int:
     Raises:
         OSError: There was none.
     """
-    authority, slash, path = url.removeprefix("http://").partition("/")
-    host, colon, port = authority.rpartition(":")
-    if not colon or "]" in port:
-        host, port = authority, "80"
-    if not port.isdigit():
+    where, slash, path = url.removeprefix("http://").partition("/")
+    host, port = authority(url)
+    if port is None:
         raise OSError(f"{url!r} has no port number")
-    connection = connect(host.strip("[]"), int(port), timeout)
+    connection = connect(host, port, timeout)
     try:
-        head = (
-            f"{method} {slash + path or '/'} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n"
-        )
+        head = f"{method} {slash + path or '/'} HTTP/1.1\r\nHost: {where}\r\nConnection: close\r\n"
         length = "Content-Length: 0\r\n" if method == "POST" else ""
         connection.sendall((head + "User-Agent: supervisor\r\n" + length + "\r\n").encode())
         answer = b""
@@ -67,9 +67,10 @@ def request(method: str, url: str, timeout: float) -> int:
     finally:
         connection.close()
     words = answer.split(None, 2)
-    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
+    status = whole(words[1], LAST_STATUS) if len(words) > 1 else None
+    if status is None or not words[0].startswith(b"HTTP/"):
         raise OSError(f"{url} did not answer in HTTP")
-    return int(words[1])
+    return status
 
 
 def plainly(failure: OSError) -> str:

@@ -11,6 +11,7 @@ from time import monotonic
 
 from ._errors import Voice
 from ._loop import Loop, Timer
+from ._numbers import whole
 from ._readiness import Published
 from ._settings import Settings
 from ._signals import IO
@@ -45,6 +46,7 @@ class Notifications:
         self._fire = fire
         self._interval = settings.watchdog
         self._watchdog: Timer | None = None
+        self._met_a_stranger = False
         kind = _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC | _socket.SOCK_NONBLOCK
         self._socket = _socket.socket(_socket.AF_UNIX, kind)
         self._socket.setsockopt(_socket.SOL_SOCKET, PASS_CREDENTIALS, 1)
@@ -89,7 +91,9 @@ class Notifications:
             )
             # Other containers of the pod share our network, and with it abstract names. They have no number here.
             if int.from_bytes(sender[:4], "little") == 0:
-                self._voice.warn("ignored a notification from another container")
+                if not self._met_a_stranger:
+                    self._met_a_stranger = True
+                    self._voice.warn("ignored a notification from another container")
                 continue
             for line in message.decode("utf-8", "replace").splitlines():
                 name, _, value = line.partition("=")
@@ -104,14 +108,14 @@ class Notifications:
         elif name == "STATUS":
             self._voice.tell(f"the program says: {value}")
             self._published.write(status=value[:200])
-        elif name == "EXTEND_TIMEOUT_USEC" and value.isdigit():
-            self._stopping.extend(int(value) / MICROSECONDS)
+        elif name == "EXTEND_TIMEOUT_USEC":
+            self._stopping.extend((whole(value) or 0) / MICROSECONDS)
         elif name == "WATCHDOG" and value == "1":
             self._feed()
         elif name == "WATCHDOG" and value == "trigger":
             self._fire()
-        elif name == "WATCHDOG_USEC" and value.isdigit():
-            self._interval = int(value) / MICROSECONDS
+        elif name == "WATCHDOG_USEC" and whole(value) is not None:
+            self._interval = (whole(value) or 0) / MICROSECONDS
             self._feed()
 
     def _feed(self) -> None:
@@ -125,7 +129,9 @@ class Notifications:
 
     def _starved(self) -> None:
         self._watchdog = None
-        self._fire()
+        # On its way out it has other things to do.
+        if not self._stopping.asked:
+            self._fire()
 
     def end(self) -> None:
         self._loop.cancel(self._watchdog)

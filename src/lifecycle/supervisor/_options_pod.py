@@ -49,7 +49,7 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         Option(
             "wait-file",
             "PATHS",
-            spec.text,
+            spec.paths,
             "start when these files are there, separated by commas; PATH.err skips the program",
             repeat=True,
         ),
@@ -58,7 +58,7 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         Option(
             "wait-file-variable",
             "NAME",
-            spec.text,
+            spec.variable,
             "give the program the content of the last --wait-file in this variable",
         ),
         Option(

@@ -20,6 +20,9 @@ class Published:
         self._base = base
         self.state: State | None = None
         self.ready = False
+        # From when it has started until it is told to stop, or has ended: only then can it be ready.
+        self._serves = False
+        self._looking = 0
 
     def write(self, **changes: object) -> None:
         if self.state is None:
@@ -31,11 +34,14 @@ class Published:
 
     def started(self, pid: int, phase: str) -> None:
         settings = self._settings
+        self._serves = True
         if settings.ready_when is not None:
             from . import _conditions
 
             wanted = settings.ready_when
-            self._loop.ask(lambda: _conditions.wait(wanted, self._base), self._answered)
+            self._looking = self._loop.ask(
+                lambda: _conditions.wait(wanted, self._base), self._answered
+            )
         at_once = settings.ready_when is None and not settings.notify
         if at_once:
             self._mark_ready()
@@ -46,7 +52,7 @@ class Published:
             self.became_ready()
 
     def became_ready(self) -> None:
-        if not self.ready:
+        if self._serves and not self.ready:
             self._mark_ready()
             self.write(ready=True)
 
@@ -60,6 +66,7 @@ class Published:
                 self._voice.warn(f"cannot write {path}: {reason(failure)}")
 
     def no_longer_ready(self) -> None:
-        self.ready = False
+        self._serves = self.ready = False
+        self._loop.dismiss(self._looking)
         if self._settings.ready_file is not None:
             _markers.remove(self._settings.ready_file)

@@ -3,6 +3,7 @@
 from time import time
 
 from . import _markers
+from ._numbers import whole
 from ._signals import Sent, name_of
 from ._system import TYPE_CHECKING, cast
 
@@ -14,7 +15,7 @@ TERMINATION_LOG = "/dev/termination-log"
 MESSAGE_BYTES = 4096
 ARGUMENT_LIMIT = 200
 # What is given up first when it does not fit.
-EXPENDABLE = ("warnings", "signals", "killed", "argv", "asked")
+EXPENDABLE = ("warnings", "signals", "killed", "argv", "asked", "skipped", "stop")
 CGROUP_COUNTERS = (
     "/sys/fs/cgroup/memory.events",
     "/sys/fs/cgroup/memory/memory.oom_control",
@@ -27,8 +28,8 @@ def oom_kills() -> int | None:
         found = _markers.read(path)
         for line in (found or b"").splitlines():
             name, _, value = line.partition(b" ")
-            if name == b"oom_kill" and value.strip().isdigit():
-                return int(value)
+            if name == b"oom_kill":
+                return whole(value.strip())
     return None
 
 
@@ -82,7 +83,10 @@ class Record:
         line = _json.write(self.fields)
         if limit is None or len(line) <= limit:
             return line
-        fields = dict(self.fields)
+        fields = {
+            name: value[:ARGUMENT_LIMIT] if isinstance(value, str) else value
+            for name, value in self.fields.items()
+        }
         for name in EXPENDABLE:
             entries = cast("list[object]", fields.get(name))
             while isinstance(fields.get(name), list) and len(entries) > 1 and len(line) > limit:
@@ -106,7 +110,9 @@ def leave_message(path: str, text: str) -> None:
     """
     from ._system import posix
 
-    descriptor = posix.open(path, posix.O_WRONLY | posix.O_APPEND | posix.O_CLOEXEC)
+    # A pipe without a reader would keep us for ever: then it is an error, as any other.
+    flags = posix.O_WRONLY | posix.O_APPEND | posix.O_CLOEXEC | posix.O_NONBLOCK
+    descriptor = posix.open(path, flags)
     try:
         if posix.fstat(descriptor).st_size == 0:
             _markers.write_all(descriptor, text.encode())

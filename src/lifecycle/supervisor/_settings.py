@@ -5,6 +5,11 @@ from ._option import PREFIX, Option
 from ._options import BY_NAME, BY_SHORT, COMPATIBLE, OPTIONS
 from ._specs import Condition, conditions
 
+# Another wrapper's, which is read where its command line is.
+ARGO_FOLDER = "SUPERVISOR_ARGO_DIR"
+# https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+SERVICE_MARKS = ("_SERVICE_HOST_", "_SERVICE_PORT_", "_PORT_")
+
 
 class Settings:
     """One attribute for each option of the table, by its name, and the command."""
@@ -66,6 +71,10 @@ class Settings:
 
     def __init__(self) -> None:
         self.command: list[str] = []
+        # What is not wrong enough to start nothing.
+        self.warnings: list[str] = []
+        # The content of the last --wait-file is meant for a reader.
+        self.tells_message = True
         # Failures of predecessors are somebody's breakpoint, and no reason to skip.
         self.debugging = False
         # Another wrapper's condition says that there is nothing to do: succeed without the program.
@@ -123,7 +132,12 @@ def parse(words: list[str], environment: dict[str, str]) -> Settings:
         UsageError: An option or a variable is unknown or wrong.
     """
     settings = Settings()
-    _read_environment(settings, environment)
+    if any(name.startswith(PREFIX) for name in environment):
+        _read_environment(settings, environment)
+        settings.warnings += [
+            f"{name} is no setting of the supervisor, and is left to the program: see --help"
+            for name in misspelt(environment)
+        ]
     given: set[str] = set()
     at = 0
     words = [*words]
@@ -198,4 +212,17 @@ def remaining_environment(environment: dict[str, str]) -> dict[str, str]:
     """What the program inherits: not our own settings, which a nested supervisor would take for its own."""
     if not any(name.startswith(PREFIX) for name in environment):
         return environment
-    return {name: value for name, value in environment.items() if not name.startswith(PREFIX)}
+    ours = {option.variable for option in OPTIONS} | {ARGO_FOLDER}
+    return {name: value for name, value in environment.items() if name not in ours}
+
+
+def misspelt(environment: dict[str, str]) -> list[str]:
+    """Variables that look like ours and are not. Kubernetes makes some of a Service that is called `supervisor`."""
+    ours = {option.variable for option in OPTIONS}
+    return [
+        name
+        for name in environment
+        if name.startswith(PREFIX)
+        and name not in ours
+        and not any(mark in f"{name}_" for mark in SERVICE_MARKS)
+    ]

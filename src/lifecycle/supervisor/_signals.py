@@ -1,6 +1,7 @@
 """Signals by name and number, and who sent them."""
 
 from ._errors import UsageError
+from ._numbers import whole
 from ._system import read, signal
 
 LAST = 64
@@ -36,16 +37,16 @@ def number_of(text: str) -> int:
     """
     word = text.strip().upper().removeprefix("SIG")
     if word.isascii() and word.isdigit():
-        number = int(word)
-        if 1 <= number <= LAST:
-            return number
+        asked_for = whole(word, LAST)
+        if asked_for:
+            return asked_for
         raise UsageError(f"signal number {text} is out of range: 1 to {LAST}")
     if word in NUMBERS:
         return NUMBERS[word]
     for base, sign in (("RTMIN", 1), ("RTMAX", -1)):
-        offset = word.removeprefix(base)[1:]
-        if word.startswith(base + "+-"[sign < 0]) and offset.isascii() and offset.isdigit():
-            number = NUMBERS[base] + sign * int(offset)
+        offset = whole(word.removeprefix(base)[1:], LAST)
+        if word.startswith(base + "+-"[sign < 0]) and offset is not None:
+            number = NUMBERS[base] + sign * offset
             if NUMBERS["RTMIN"] <= number <= NUMBERS["RTMAX"]:
                 return number
     raise UsageError(

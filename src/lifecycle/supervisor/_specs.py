@@ -5,13 +5,17 @@ found and what was expected.
 """
 
 from ._errors import UsageError
+from ._numbers import whole
 from ._signals import DROPPED, LAST, UNCATCHABLE, name_of, number_of
 
 # With those that only machines write.
 UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 STATES = ("started", "ready", "success", "exited")
-SCHEMES = ("tcp", "http", "file")
+LAST_PORT = 65535
+HTTP_PORT = 80
 LONGEST = 10 * 365 * 86400.0
+# Above the highest process number of Linux, 2 ** 22.
+MOST = 10_000_000
 
 
 def seconds(text: str) -> float:
@@ -72,8 +76,9 @@ def escalation(text: str) -> tuple[tuple[int, float | None], ...]:
 
 
 def status(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) <= 255:
-        return int(text)
+    found = whole(text, 255)
+    if found is not None:
+        return found
     raise UsageError(f"{text!r} is no exit status: give a number from 0 to 255")
 
 
@@ -93,9 +98,10 @@ def remap(text: str) -> tuple[int, int]:
 
 
 def count(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) <= 1_000_000:
-        return int(text)
-    raise UsageError(f"{text!r} is no count: give a whole number")
+    found = whole(text, MOST)
+    if found is not None:
+        return found
+    raise UsageError(f"{text!r} is no count: give a whole number up to {MOST}")
 
 
 def flag(text: str) -> bool:
@@ -130,19 +136,35 @@ def url(word: str) -> str:
         raise UsageError(
             f"{word!r}: TLS is not spoken here; take http://, or tcp://host:port for a wait"
         )
-    authority = word.removeprefix("http://").partition("/")[0]
-    host, colon, port = authority.rpartition(":")
-    if not colon or "]" in port:
-        host, port = authority, "80"
-    if not (word.startswith("http://") and host and _is_port(port)):
+    host, port = authority(word) if word.startswith("http://") else ("", None)
+    if not host or not port:
         raise UsageError(f"{word!r} is no URL: write http://host:port/path")
     if not (word.isascii() and word.isprintable()) or " " in word:
         raise UsageError(f"{word!r} has letters that no URL has: write them as %20 and so on")
     return word
 
 
-def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdigit() and 0 < int(text) < 65536
+def authority(address: str) -> tuple[str, int | None]:
+    """Host and port of a URL; None for a port that is none."""
+    where = address.removeprefix("http://").partition("/")[0]
+    host, colon, port = where.rpartition(":")
+    if not colon or "]" in port:
+        return where.strip("[]"), HTTP_PORT
+    return host.strip("[]"), whole(port, LAST_PORT)
+
+
+def variable(word: str) -> str:
+    """A name that an environment can hold."""
+    if "=" in text(word):
+        raise UsageError(f"{word!r} is no name of a variable: it has an = in it")
+    return word
+
+
+def paths(line: str) -> str:
+    """Some, separated by commas."""
+    if not all(text(line).split(",")):
+        raise UsageError(f"{line!r} has an empty path in it")
+    return line
 
 
 def command(line: str) -> tuple[str, ...]:
@@ -210,10 +232,11 @@ def condition(word: str, default: str = "started") -> Condition:
     if word.startswith(("http://", "https://")):
         return Condition(word, "http", url(word))
     if word.startswith("tcp://"):
-        host, colon, port = word[6:].rpartition(":")
-        if not (host and colon and _is_port(port)):
+        host, _, port = word[6:].rpartition(":")
+        number = whole(text(port), LAST_PORT) if port else None
+        if not host or not number:
             raise UsageError(f"{word!r} is no address: write tcp://host:port")
-        return Condition(word, "tcp", f"{host.strip('[]')}:{int(port)}")
+        return Condition(word, "tcp", f"{text(host).strip('[]')}:{number}")
     if word.startswith("file:"):
         path, content = word[5:], ""
         if path.endswith(":content"):

@@ -16,6 +16,7 @@ from time import sleep, time
 
 from . import _json, _markers
 from ._errors import StateError, reason
+from ._numbers import whole
 from ._statuses import CANNOT_WRITE, NAME_TAKEN
 from ._system import TYPE_CHECKING, posix
 
@@ -182,9 +183,9 @@ def look_at(base: str, name: str) -> Neighbour:
 
 def _of_another_kind(folder: str, *, alive: bool) -> Neighbour:
     """Not started, or one that keeps no status: Argo's wrapper leaves its exit status, and newer ones lock as we do."""
-    code = (_markers.read(f"{folder}/exitcode") or b"").strip()
-    if not alive and code.isdigit():
-        return Neighbour({"phase": ENDED, "exit_status": int(code)}, alive=False)
+    code = whole((_markers.read(f"{folder}/exitcode") or b"").strip())
+    if not alive and code is not None:
+        return Neighbour({"phase": ENDED, "exit_status": code}, alive=False)
     if _markers.is_there(f"{folder}/ready"):
         return Neighbour({"phase": RUNNING, "ready": True}, alive=alive)
     return Neighbour(None, alive=alive)

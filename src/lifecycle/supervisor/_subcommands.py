@@ -8,7 +8,7 @@ from ._errors import UsageError, reason, write_line
 from ._install import install
 from ._state import ENDED, look_at, names
 from ._state_dir import DEFAULT
-from ._statuses import READINESS, UNAVAILABLE
+from ._statuses import CANNOT_WRITE, READINESS, UNAVAILABLE
 from ._system import TYPE_CHECKING, posix, signal
 
 if TYPE_CHECKING:
@@ -83,7 +83,10 @@ def install_(call: Call) -> int:
 def trigger(call: Call) -> int:
     """For an exec postStart hook: run the command, and say that it succeeded. Hooks may be run twice."""
     call.need(1, "trigger [--message TEXT] FILE [-- CMD ARGS…]")
-    path = call.arguments[0]
+    path = _markers.absolute(call.arguments[0])
+    if _markers.is_folder(path):
+        write_line(f"cannot write {path}: Is a directory")
+        return CANNOT_WRITE
     if call.command:
         if _markers.is_there(path) and _conditions.written(path) >= _conditions.started_at(1):
             return 0  # An earlier run of the hook succeeded in this very container.
@@ -94,10 +97,12 @@ def trigger(call: Call) -> int:
         if status:
             return status if status > 0 else 128 - status
     try:
+        # In an image from scratch there may be no /tmp.
+        _markers.make_folders(_markers.parent(path))
         _markers.write(path, call.options.get("--message", ""))
-    except (OSError, ValueError) as failure:
-        write_line(f"cannot write {path}: {failure}")
-        return 73
+    except OSError as failure:
+        write_line(f"cannot write {path}: {reason(failure)}")
+        return CANNOT_WRITE
     return 0
 
 

@@ -59,6 +59,8 @@ class Supervision:
         self.environment = remaining_environment(environment)
         self.voice = Voice(VERBOSE if settings.verbose else QUIET if settings.quiet else NORMAL)
         self.loop = Loop()
+        for warning in settings.warnings:
+            self.voice.warn(warning)
         self.record = Record(settings.command)
         self.launch = Launch(mask, session=settings.session, isolated=settings.isolated)
         self.program = Program(self.loop, settings, self.record, self.launch)

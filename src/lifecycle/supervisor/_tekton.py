@@ -77,6 +77,7 @@ class Tekton(Dialect):
         settings.signal_to = "group"
         if given.get("wait_file"):
             settings.wait_file = [given["wait_file"]]
+            settings.tells_message = False
         settings.wait_file_content = "wait_file_content" in given
         settings.post_file = given.get("post_file") or None
         settings.timeout = _specs.seconds(given.get("timeout") or "0")

@@ -4,6 +4,7 @@ from . import _conditions, _markers
 from ._errors import Voice
 from ._loop import Answer, Loop
 from ._mesh import readiness_of
+from ._numbers import whole
 from ._settings import Settings
 from ._specs import Condition, condition
 from ._statuses import UNAVAILABLE
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 REMINDER = 10.0
+MESSAGE_LIMIT = 500
 
 
 class Waiting:
@@ -97,6 +99,13 @@ class Waiting:
 
     def _read(self, message: str) -> None:
         self.message = message
+        settings = self._settings
+        # What goes to the program need not be said. What `--post-file` left is a status, and no message.
+        if settings.wait_file_variable is None and settings.tells_message:
+            words = " ".join(message.split())[:MESSAGE_LIMIT]
+            if words and whole(words) is None:
+                path = settings.wait_file[-1].rpartition(",")[2]
+                self._voice.say(f"{path} says: {''.join(map(_visible, words))}")
 
     def _out_of_time(self) -> None:
         if self._pending:
@@ -120,6 +129,10 @@ class Waiting:
         for pid in self._pending:
             self._loop.dismiss(pid)
         self._pending.clear()
+
+
+def _visible(letter: str) -> str:
+    return letter if letter.isprintable() else "\ufffd"
 
 
 def _no_folder(what: str) -> str:
