@@ -49,8 +49,10 @@ def usage_of(name: str) -> str:
 
 
 FILES: dict[str, Callable[[], str]] = {
+    "supervisor-files.md": tables_supervisor.files,
     "supervisor-options.md": tables_supervisor.options,
     "supervisor-statuses.md": tables_supervisor.statuses,
+    "supervisor-variables.md": tables_supervisor.variables,
     "budgets.md": tables_core.budgets,
     "errors.md": tables_core.errors,
     "exit-statuses.md": tables_core.exit_statuses,

@@ -1,8 +1,8 @@
-"""The options of the supervisor, and what it ends with."""
+"""The options of the supervisor, its files and variables, and what it ends with."""
 
 from markup import table
 
-from lifecycle.supervisor import _options, _statuses
+from lifecycle.supervisor import _files, _options, _statuses
 from lifecycle.supervisor._signals import name_of
 
 
@@ -41,3 +41,14 @@ def statuses() -> str:
     return table(
         ("Status", "Meaning"), ((f"{n}", meaning) for n, meaning in _statuses.MEANINGS.items())
     )
+
+
+def files() -> str:
+    """What it writes, and when."""
+    rows = ((f"`{path}`", when, what) for path, when, what in _files.WRITTEN)
+    return table(("File", "Written", "Holds"), rows)
+
+
+def variables() -> str:
+    """What the program is given."""
+    return table(("Variable", "Holds"), ((f"`{name}`", what) for name, what in _files.GIVEN))

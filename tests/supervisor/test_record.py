@@ -7,10 +7,20 @@ from pathlib import Path
 import pytest
 
 from lifecycle.supervisor import _json
+from lifecycle.supervisor._files import GIVEN, WRITTEN
 from lifecycle.supervisor._record import MESSAGE_BYTES, Record
-from tests.supervisor.running import Form, is_namespace_allowed, read_json, wait_until
+from tests.supervisor.running import PYTHON, Form, is_namespace_allowed, read_json, wait_until
 
 pytestmark = pytest.mark.process
+LISTED = """
+import os, socket, sys
+assert os.environ["LISTEN_PID"] == str(os.getpid())
+talk = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+talk.sendto(b"READY=1", "\\0" + os.environ["NOTIFY_SOCKET"][1:])
+sys.stdin.read()
+print(*os.environ)
+sys.exit(int(sys.argv[1]))
+"""
 DEAF = ("sh", "-c", "trap '' TERM INT; echo ready; while :; do sleep 0.05; done")
 
 
@@ -64,6 +74,34 @@ def test_a_program_that_never_started_leaves_its_reason(
     assert never in read_json(state / "app" / "record.json")["skipped"]
     record = read_json(message)
     assert (record["status"], record["skipped"][:13]) == (69, "not there aft")
+
+
+def test_the_files_and_variables_are_those_of_the_table(supervisor: Form, tmp_path: Path) -> None:
+    """What `--help` and the reference page say, no less and no more."""
+
+    def files() -> set[str]:
+        """One that is being written aside has a name that begins with a dot."""
+        there = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
+        return {str(path) for path in there if not path.name.startswith(".")}
+
+    names = ("post-file", "ready-file", "stdout-path", "stderr-path")
+    words = [word for name in names for word in (f"--{name}", name.upper())]
+    words += ["--name", "NAME", "--state-dir", "STATE", "--notify", "--watchdog", "60"]
+    env = {"LISTEN_FDS": "0", "LISTEN_PID": "1"}
+    bare = set(supervisor.run(*PYTHON, "-c", "import os; print(*os.environ)", env=env)[1].split())
+    found: set[str] = set()
+    for status in (0, 3):
+        running = supervisor.start(
+            *words, *PYTHON, "-c", LISTED, status, cwd=tmp_path, env=env, stdin=-1
+        )
+        wait_until((tmp_path / "READY-FILE").exists)
+        found |= files()
+        ended, out, _ = running.finish()
+        assert ended == status
+        given = set(out.split())
+        assert (given - bare) | {"LISTEN_PID"} == {name for name, _ in GIVEN}
+        found |= files()
+    assert found == {path for path, _, _ in WRITTEN if not path.startswith("/dev/")}
 
 
 @pytest.mark.skipif(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from lifecycle.supervisor import _json, _mesh, _specs
+from lifecycle.supervisor import _help, _json, _mesh, _specs
 from lifecycle.supervisor._errors import UsageError
 from lifecycle.supervisor._option import Option
 from lifecycle.supervisor._options import BY_SHORT, OPTIONS
@@ -199,6 +199,14 @@ def test_several_letters_may_stand_behind_one_dash() -> None:
     assert settings.command == ["true", "-x"]
     with pytest.raises(UsageError, match="unknown option '-x'"):
         parse(["-vx", "true"], {})
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+def test_help_has_a_line_for_every_option(option: Option) -> None:
+    lines = [line.strip() for line in _help.text().splitlines()]
+    short = f"-{option.short}, " if option.short else ""
+    at = lines.index(f"{short}--{option.name} {option.metavar}".rstrip())
+    assert lines[at + 1].startswith(option.help)
 
 
 def test_our_own_statuses_are_distinct_and_explained() -> None:

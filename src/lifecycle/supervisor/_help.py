@@ -1,7 +1,10 @@
-"""`--help`, from the table of options and the table of exit statuses."""
+"""`--help`, from the tables of options, files, variables and exit statuses."""
 
+from ._files import GIVEN, WRITTEN
 from ._options import GROUPS
+from ._signals import name_of
 from ._statuses import MEANINGS
+from ._system import cast
 
 VERSION = "0.1.0"
 USAGE = """\
@@ -28,9 +31,19 @@ def text() -> str:
                 default = f" [{option.default:g}]"
             elif isinstance(option.default, str):
                 default = f" [{option.default}]"
+            elif isinstance(option.default, tuple):
+                signals = cast("tuple[int, ...]", option.default)
+                default = f" [{','.join(map(name_of, signals))}]"
             lines.append(f"  {short}--{option.name} {option.metavar}".rstrip())
             lines.append(f"      {option.help}{default}")
         lines.append("")
+    lines.append(
+        "Files that it writes, aside and renamed into place; STATE is --state-dir, NAME --name:"
+    )
+    lines += [f"  {path}\n      {when}: {what}" for path, when, what in WRITTEN]
+    lines.append("\nVariables that the program gets, beside its own and --wait-file-variable:")
+    lines += [f"  {name}\n      {what}" for name, what in GIVEN]
+    lines.append("")
     lines.append("Exit status: the program's own, or")
     lines += [f"  {status:3}  {meaning}" for status, meaning in MEANINGS.items()]
     return "\n".join(lines) + "\n"

@@ -53,7 +53,9 @@ def leave(path: str, results: list[dict[str, object]], *, compressed: bool) -> N
     if len(message) > MESSAGE_BYTES:
         write_line(f"{len(message)} bytes of results do not fit into a termination message")
         raise OSError(27, "File too large", path)
-    descriptor = posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC, 0o644)
+    descriptor = posix.open(
+        path, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NONBLOCK, 0o644
+    )
     try:
         _markers.write_all(descriptor, message)
     finally:
