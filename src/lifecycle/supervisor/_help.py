@@ -26,13 +26,13 @@ def text() -> str:
         lines.append(f"{group}:")
         for option in options:
             short = f"-{option.short}, " if option.short else ""
-            default = ""
-            if isinstance(option.default, float) and option.default:
-                default = f" [{option.default:g}]"
-            elif isinstance(option.default, str):
-                default = f" [{option.default}]"
-            elif isinstance(option.default, tuple):
-                signals = cast("tuple[int, ...]", option.default)
+            value, default = option.default, ""
+            if isinstance(value, float) and value:
+                default = f" [{value:g}]"
+            elif isinstance(value, str):
+                default = f" [{value}]"
+            elif isinstance(value, tuple):
+                signals = cast("tuple[int, ...]", value)
                 default = f" [{','.join(map(name_of, signals))}]"
             lines.append(f"  {short}--{option.name} {option.metavar}".rstrip())
             lines.append(f"      {option.help}{default}")
