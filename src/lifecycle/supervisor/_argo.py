@@ -63,7 +63,7 @@ class Argo(Dialect):
             settings.pause_before = f"{own}/before"
         if variables.get("ARGO_DEBUG_PAUSE_AFTER") == "true":
             settings.pause_after = f"{own}/after"
-        elsewhere = FOLDER_VARIABLE in variables
+        elsewhere = ARGO_FOLDER in variables
         self._inputs = f"{base}/inputs/artifacts" if elsewhere else INPUTS
         self._configuration = f"{base}/config" if elsewhere else CONFIGURATION
         self._name, self._base, self._own = name, base, own
