@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from lifecycle.rehearse import Event, Kind, Result, to_html
+from lifecycle.rehearse import Event, Fate, Kind, Purse, Result, Share, to_html
+from lifecycle.rehearse._purse import PRE_STOP
 from tests.support.rehearsals import broken, hostile, kept
 
 VOID = {"meta", "br"}
@@ -69,6 +70,36 @@ def test_a_broken_promise_is_the_first_thing_one_reads() -> None:
     ):
         assert part in text
     assert text.index("broken") < text.index("What to do") < text.index("What happened")
+
+
+def test_a_replica_that_lives_on_is_not_said_never_to_have_started_and_has_its_own_stops() -> None:
+    events = (
+        Event(1, Kind.STARTED, "web", "web-1"),
+        Event(2, Kind.STARTED, "web", "web-2"),
+        Event(3, Kind.WAITING, "web", "web-3", "CrashLoopBackOff"),
+        Event(4, Kind.DELETED, pod="web-1", data={"grace": 30}),
+        Event(5, Kind.EXITED, "web", "web-1", data={"exit_code": 0}),
+    )
+    fates = {"web-1/web": Fate(exit_code=0), "web-2/web": Fate(), "web-3/web": Fate()}
+    page = Page(
+        to_html(Result(title="Pod/web", scenario="rollout", events=events, containers=fates))
+    )
+    for told in ("web-1/web exit code 0", "web-2/web has not ended", "web-3/web never started"):
+        assert told in page.text
+    lines = [line for line in page.all("line", class_="t0") if line["y2"] == "26"]
+    assert len(lines) == 1
+
+
+def test_the_same_share_of_every_purse_has_the_same_colour() -> None:
+    shares = (
+        Share(who=PRE_STOP, began=0, seconds=5),
+        Share(who="after SIGINT", began=5, seconds=1),
+    )
+    for some in (shares, shares[1:]):
+        drawn = Purse(container="web", pod="", granted=30, began=0, shares=some)
+        page = Page(to_html(Result(title="Pod/web", scenario="delete", purses=(drawn,))))
+        assert len(page.all("rect", class_="share s1")) == 2
+        assert len(page.all("rect", class_="share s0")) == 2 * (len(some) - 1)
 
 
 def test_a_kept_promise_is_said_to_be_kept_and_an_untried_one_is_not() -> None:

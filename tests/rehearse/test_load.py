@@ -123,7 +123,8 @@ async def test_a_port_where_nobody_listens_refuses() -> None:
 async def test_a_connection_that_was_closed_while_idle_is_replaced_and_is_no_failure() -> None:
     with flowing():
         async with listening(answers(WHOLE, once=True)) as port:
-            load = await load_on(port, Traffic(rate=100), enough=30)
+            # A server on a busy machine may be slow to close: what is sent before it does is lost.
+            load = await load_on(port, Traffic(rate=20), enough=12)
     assert not [sample for sample in load.samples if sample.failed]
     assert load.reconnected > 0
 

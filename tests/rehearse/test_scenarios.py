@@ -10,7 +10,7 @@ from lifecycle.rehearse import Kind
 from lifecycle.rehearse._options import Options, service_port, with_commands
 from lifecycle.rehearse._scenarios import SCENARIOS
 from lifecycle.rehearse._verdict import PROMISES
-from tests.support.kubelet import Act, Life
+from tests.support.kubelet import NEVER, Act, Life
 from tests.support.stage import POLITE, broken, events, found, pod, probe, rehearsed, times
 
 OK = Act(0, 200)
@@ -331,3 +331,29 @@ def test_requests_go_where_they_are_told_else_to_the_first_port_else_to_a_probe(
     assert service_port(pod()) is None
     assert Options().scenario == "delete"
     assert POLITE.term_after == 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "ids"),
+    [
+        ("Always", 3, ["ended-by-itself", "restarted"]),
+        ("Always", 0, ["ended-by-itself", "restarted"]),
+        ("Never", 3, ["ended-by-itself"]),
+        ("Never", 0, []),
+    ],
+)
+async def test_who_ends_though_nobody_asked_him_to_keeps_no_promise(
+    policy: str, code: int, ids: list[str]
+) -> None:
+    web = replace(pod(), restart_policy=policy)
+    lives = [Life(exits_after=0.5, code=code), Life(term_after=1)]
+    result, _ = await rehearsed(web, web=lives, before=5)
+    assert found(result) == ids
+    assert broken(result) == (["clean-exit"] if ids else [])
+
+
+async def test_a_post_start_hook_that_hangs_does_not_hold_up_the_rehearsal() -> None:
+    hanging = pod(grace=5, post_start=Exec(command=("warm",)), readiness=probe("/ready"))
+    result, _ = await rehearsed(hanging, acts={"warm": Act(NEVER)}, start_within=3)
+    assert "no-end" in found(result)
+    assert result.seconds == pytest.approx(3 + 5 + 10)

@@ -92,4 +92,4 @@ async def test_a_program_in_tmp_finds_its_library_in_another_folder_of_it(
                 await worker.ended.wait()
     told = {event.kind: event.detail for event in journal.events}
     assert told[Kind.LOG] == "found False"
-    assert f"it sees {project}, {library} alone" in told[Kind.NOTE]
+    assert f"of this machine's it sees {project}, {library} alone" in told[Kind.NOTE]

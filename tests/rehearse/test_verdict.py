@@ -1,6 +1,7 @@
 """From what was seen to findings, promises, advice, text and JSON."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,7 @@ SEEN = {
     "pre-stop-failed": story(Event(5, Kind.PRE_STOP_ENDED, "web", "pod", data={"ok": False})),
     "little-left": story(KILLING, SIGNAL, replace(EXITED, at=37)),
     "no-end": replace(story(), finished=False),
+    "ended-by-itself": story(EXITED, scenario="delete"),
     "wrong-path": story(samples=(request(Outcome.ANSWERED, detail="404"),)),
     **{name: story(KILLING, SIGNAL, EXITED, samples=(lost,)) for name, lost in LOST.items()},
 }
@@ -186,6 +188,30 @@ async def test_a_summary_has_the_verdict_the_purse_and_each_fix() -> None:
         " Every container ends with exit status 0"
     )
     assert [line for line in findings(result, at_least=Severity.ERROR) if "ignored" in line]
+
+
+def test_of_many_purses_those_are_told_of_which_least_is_left() -> None:
+    spent = [3, 9, 1, 8, 2, 7, 6, 5, 4, 10]
+    purses = tuple(
+        Purse(
+            container=f"c{seconds}",
+            pod="",
+            granted=30,
+            began=0,
+            shares=(Share(who="after SIGTERM", began=0, seconds=seconds),),
+        )
+        for seconds in spent
+    )
+    text = "\n".join(summary(Result(title="Pod/web", scenario="delete", purses=purses)))
+    told = [int(name) for name in re.findall(r"30 s for c(\d+)", text)]
+    assert told == [seconds for seconds in spent if seconds > 2]
+    assert "2 more, each of which had 27.00 s or more left" in text
+
+
+def test_only_a_sidecar_waits_for_others() -> None:
+    late = story(KILLING, replace(SIGNAL, at=9), EXITED)
+    shares = [share.who for purse in purses(late) for share in purse.shares]
+    assert shares == ["after SIGTERM"]
 
 
 def test_findings_may_be_told_from_a_severity_on() -> None:

@@ -1,22 +1,15 @@
-"""Drawings of one result: every x is a percentage, so that a drawing fits a phone and its letters stay legible."""
+"""The lives of containers on paper, one lane each."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from lifecycle.rehearse._events import STOPS, Event, Kind
-from lifecycle.rehearse._markup import Markup, el, join
-from lifecycle.rehearse._result import Purse, Result, Sample
+from lifecycle.rehearse._markup import Markup, el, join, swatch
+from lifecycle.rehearse._result import Result
+from lifecycle.rehearse._scale import Scale, axis, grid
 
 LANE: Final = 26
-PLOT: Final = 96
-BINS: Final = 240
-"""More columns than that nobody sees on a screen."""
-SEEN: Final = 0.005
-"""Seconds: what is less is written as 0.00."""
-TICKS: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
-MOST_TICKS: Final = 7
+"""Pixels of height."""
 
 
 class Bar(NamedTuple):
@@ -47,31 +40,6 @@ LEGEND: Final[Mapping[str, str]] = {
     "kill": "SIGKILL",
     "probe": "probe failed",
 }
-
-
-@dataclass(frozen=True)
-class Scale:
-    """From seconds to percent of the width."""
-
-    end: float
-
-    def x(self, at: float) -> str:
-        return f"{min(max(at / self.end, 0), 1) * 100:.3f}%"
-
-    def width(self, began: float, ended: float) -> str:
-        return f"{max(min(ended, self.end) - max(began, 0), 0) / self.end * 100:.3f}%"
-
-    @classmethod
-    def of(cls, *results: Result) -> "Scale":
-        """One for all, so that what stands side by side can be compared."""
-        moments = [event.at for result in results for event in result.events]
-        moments += [sample.at + sample.seconds for result in results for sample in result.samples]
-        moments += [at for result in results if result.totals for at, _ in result.totals.in_flight]
-        return cls(max([*moments, *(result.seconds for result in results), 1.0]))
-
-    def ticks(self) -> Iterator[float]:
-        step = next((tick for tick in TICKS if self.end / tick <= MOST_TICKS), self.end / 5)
-        return (step * count for count in range(math.floor(self.end / step) + 1))
 
 
 def owner(event: Event, *, several: bool) -> str:
@@ -131,8 +99,8 @@ def timeline(result: Result, scale: Scale) -> Markup:
     drawn = [
         el(
             "figure",
-            el("figcaption", el("b", name), " ", _ending(result, name)),
-            _lane(name, events, scale, _stops(result)),
+            el("figcaption", el("b", name), " ", _ending(result, name, events)),
+            _lane(name, events, scale, _stops(result, events[0].pod)),
             class_="lane",
         )
         for name, events in lanes(result).items()
@@ -140,23 +108,25 @@ def timeline(result: Result, scale: Scale) -> Markup:
     return join([*drawn, axis(scale)])
 
 
-def _ending(result: Result, name: str) -> Markup:
+def _ending(result: Result, name: str, events: Sequence[Event]) -> Markup:
     fate = result.containers.get(name)
     if fate is None or fate.exit_code is None:
-        return el("span", "has not ended" if fate is None else "never started", class_="dim")
+        started = any(event.kind is Kind.STARTED for event in events)
+        return el("span", "has not ended" if started else "never started", class_="dim")
     restarts = f", {fate.restarts} restarts" if fate.restarts else ""
     look = "dim" if fate.exit_code == 0 else "bad"
     return el("span", f"exit code {fate.exit_code}{restarts}", class_=look)
 
 
-def _stops(result: Result) -> list[float]:
-    return [event.at for event in result.events if event.kind in STOPS]
+def _stops(result: Result, pod: str) -> list[float]:
+    """Of this pod: that of another is none of its business."""
+    return [event.at for event in result.events if event.kind in STOPS and event.pod == pod]
 
 
 def _lane(name: str, events: Sequence[Event], scale: Scale, stops: Sequence[float]) -> Markup:
     shapes: list[Markup] = [
         el("rect", width="100%", height=LANE, class_="lane-bg"),
-        *_grid(scale, LANE),
+        *grid(scale, LANE),
     ]
     for bar in bars(events, scale.end):
         thin = bar.look in {"pre", "post"}
@@ -186,146 +156,6 @@ def _lane(name: str, events: Sequence[Event], scale: Scale, stops: Sequence[floa
             )
     told = [*(bar.what for bar in bars(events, scale.end)), *(mark.what for mark in marks(events))]
     return el("svg", *shapes, height=LANE, role="img", aria_label=f"{name}: {'; '.join(told[:30])}")
-
-
-def _grid(scale: Scale, height: float) -> Iterator[Markup]:
-    for tick in scale.ticks():
-        x = scale.x(tick)
-        yield el("line", x1=x, x2=x, y1=0, y2=height, class_="grid")
-
-
-def axis(scale: Scale) -> Markup:
-    labels: list[Markup] = []
-    for tick in scale.ticks():
-        share = tick / scale.end
-        anchor = "start" if share < 0.03 else "end" if share > 0.95 else "middle"  # noqa: PLR2004 - so near an edge a middle would be cut off
-        labels.append(el("text", f"{tick:g} s", x=scale.x(tick), y=13, text_anchor=anchor))
-    return el("svg", *labels, height=18, class_="axis", aria_hidden="true")
-
-
-def most_in_flight(result: Result) -> int:
-    return max((count for _, count in result.in_flight()), default=0)
-
-
-def load(result: Result, scale: Scale) -> Markup:
-    """Requests in flight, and below them those that were lost, by the moment of their sending."""
-    top = most_in_flight(result) or 1
-    flying = [0] * BINS
-    before, last = 0, 0
-    for at, count in [*result.in_flight(), (scale.end, 0)]:
-        now = min(int(at / scale.end * BINS), BINS - 1)
-        for bin_ in range(before, now + 1):
-            flying[bin_] = max(flying[bin_], last)
-        flying[now] = max(flying[now], count)
-        before, last = now, count
-    steps = " ".join(
-        f"L{index} {100 - 96 * count / top:.1f} L{index + 1} {100 - 96 * count / top:.1f}"
-        for index, count in enumerate(flying)
-    )
-    curve = el(
-        "svg",
-        el("path", d=f"M0 100 {steps} L{BINS} 100 Z", class_="flight"),
-        viewBox=f"0 0 {BINS} 100",
-        preserveAspectRatio="none",
-        width="100%",
-        height=PLOT,
-    )
-    stops = [
-        el("line", x1=scale.x(at), x2=scale.x(at), y1=0, y2=PLOT + 34, class_="t0")
-        for at in _stops(result)
-    ]
-    failed = len(result.failed)
-    label = f"At most {top} requests in flight; {failed} of {result.sent} lost"
-    return join(
-        [
-            el(
-                "svg",
-                *_grid(scale, PLOT),
-                curve,
-                *_lost(result.failed, scale),
-                *stops,
-                height=PLOT + 34,
-                role="img",
-                aria_label=label,
-            ),
-            axis(scale),
-        ]
-    )
-
-
-def _lost(failed: Sequence[Sample], scale: Scale) -> Iterator[Markup]:
-    yield el("rect", x=0, y=PLOT + 6, width="100%", height=26, class_="lane-bg")
-    if not failed:
-        yield el("text", "none lost", x=4, y=PLOT + 24, class_="note")
-        return
-    counts: dict[int, int] = {}
-    for sample in failed:
-        bin_ = min(int(sample.at / scale.end * BINS), BINS - 1)
-        counts[bin_] = counts.get(bin_, 0) + 1
-    most = max(counts.values())
-    for bin_, count in sorted(counts.items()):
-        height = 6 + 20 * count / most
-        began = bin_ * scale.end / BINS
-        yield el(
-            "rect",
-            el("title", f"{count} lost at {began:.2f} s"),
-            x=scale.x(began),
-            width=f"{100 / BINS:.3f}%",
-            y=PLOT + 32 - height,
-            height=height,
-            class_="lost",
-        )
-
-
-def purse(one: Purse, name: str) -> Markup:
-    """Where a grace period went: a bar, and below it who spent what."""
-    whole = max(one.granted, one.spent, 0.001)
-    shapes: list[Markup] = [el("rect", width="100%", height=18, class_="lane-bg")]
-    used = 0.0
-    shares = [share for share in one.shares if share.seconds >= SEEN]
-    for index, share in enumerate(shares):
-        shapes.append(
-            el(
-                "rect",
-                el("title", f"{share.who}: {share.seconds:.2f} s"),
-                x=f"{used / whole * 100:.3f}%",
-                width=f"{max(share.seconds / whole * 100, 0.4):.3f}%",
-                height=18,
-                class_=f"share s{index % 5}",
-            )
-        )
-        used += share.seconds
-    if one.spent > one.granted:
-        end = f"{one.granted / whole * 100:.3f}%"
-        shapes.append(el("line", x1=end, x2=end, y1=0, y2=18, class_="kill"))
-    keys = [
-        el("li", swatch(f"share s{index % 5}"), f"{share.who} ", el("b", f"{share.seconds:.2f} s"))
-        for index, share in enumerate(shares)
-    ]
-    keys.append(el("li", swatch("lane-bg"), "unused ", el("b", f"{one.unused:.2f} s")))
-    return el(
-        "figure",
-        el(
-            "figcaption",
-            el("b", name),
-            " ",
-            el("span", f"{one.spent:.1f} s of {one.granted:g} s", class_="dim"),
-        ),
-        el("svg", *shapes, height=18, aria_hidden="true"),
-        el("ul", *keys, class_="legend"),
-        class_="lane",
-    )
-
-
-def swatch(look: str) -> Markup:
-    return el(
-        "svg",
-        el("rect", width=12, height=12, class_=look),
-        width=12,
-        height=12,
-        class_="swatch",
-        aria_hidden="true",
-    )
 
 
 def legend() -> Markup:

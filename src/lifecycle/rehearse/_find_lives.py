@@ -100,4 +100,5 @@ def nobody(story: Story) -> Iterator[Found]:
 
 def no_end(story: Story) -> Iterator[Found]:
     if not story.finished:
-        yield Found(what=f"it was not over after {story.options.end_within:g} s")
+        seconds = story.options.patience(story.workload.pod, ready=story.became_ready)
+        yield Found(what=f"it was not over after {seconds:g} s")

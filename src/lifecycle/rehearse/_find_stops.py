@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from lifecycle.kube import Where
+from lifecycle.kube import Role, Where
 from lifecycle.rehearse._events import Kind
 from lifecycle.rehearse._finding import (
     Found,
@@ -64,6 +64,26 @@ def exit_status(story: Story) -> Iterator[Found]:
                 f"it ended with exit status {stop.exit_code}{died}: the pod counts as failed",
                 at=stop.exited,
                 where=command_place(story, stop.container),
+            )
+
+
+def by_itself(story: Story) -> Iterator[Found]:
+    """An end that no scenario brought about, and no kubelet."""
+    if story.scenario.restarts:
+        return
+    stopped = {(stop.pod, stop.container, stop.exited) for stop in story.stops}
+    for event in story.of(Kind.EXITED):
+        container = story.container(event.container)
+        if container is None or container.role is Role.INIT:
+            continue
+        code = event.data.get("exit_code")
+        policy = container.restart_policy or story.workload.pod.restart_policy
+        if (code or policy == "Always") and ((event.pod, event.container, event.at) not in stopped):
+            again = "" if policy == "Never" else f", and restartPolicy {policy} starts it again"
+            yield found_at(
+                event,
+                f"it ended with exit status {code}, and nobody had asked it to{again}",
+                command_place(story, event.container),
             )
 
 

@@ -21,6 +21,7 @@ from lifecycle.rehearse._find_lost import (
 )
 from lifecycle.rehearse._find_stops import (
     abandoned,
+    by_itself,
     exit_status,
     hook_failed,
     ignored,
@@ -46,6 +47,13 @@ FINDINGS: Final = (
         means="The server listens on 127.0.0.1, where neither the kubelet nor a Service can reach it.",
         fix="listen on all addresses: --host 0.0.0.0",
         find=loopback,
+    ),
+    Rule(
+        id="ended-by-itself",
+        severity=Severity.ERROR,
+        means="A container's process ended although nobody had asked it to.",
+        fix="see what it said (--logs); a pod's containers run until they are told to stop, and what ends by itself is a Job",
+        find=by_itself,
     ),
     Rule(
         id="restarted",

@@ -5,19 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Final
 
-from lifecycle.rehearse._chart import (
-    Scale,
-    legend,
-    load,
-    most_in_flight,
-    owner,
-    purse,
-    swatch,
-    timeline,
-)
+from lifecycle.rehearse._chart import legend, owner, timeline
+from lifecycle.rehearse._chart_load import load, most_in_flight
+from lifecycle.rehearse._chart_purse import purse
 from lifecycle.rehearse._events import Event
-from lifecycle.rehearse._markup import Child, Markup, el, join, style
+from lifecycle.rehearse._markup import Child, Markup, el, join, style, swatch
 from lifecycle.rehearse._result import Finding, Promise, Result
+from lifecycle.rehearse._scale import Scale
 
 MOST_EVENTS: Final = 2000
 """Rows; a container that floods its output has more lines than a browser likes."""

@@ -170,8 +170,7 @@ class LocalRuntime:
         if seen and self.isolated and seen != self._told_seen:
             self._told_seen = seen
             self.note(
-                f"a container has a /tmp of its own, and of this machine's it sees {', '.join(seen)} alone, where its program is:"
-                " what else it needs has to lie elsewhere, or on a --volume",
+                f"its /tmp is its own: of this machine's it sees {', '.join(seen)} alone, for its program is there",
                 container.name,
             )
         return seen

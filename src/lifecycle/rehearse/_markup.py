@@ -59,3 +59,14 @@ def _text(value: object) -> str:
 def _printable(text: str) -> str:
     # A log line may have terminal colours in it, or what turns the direction of all text behind it.
     return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
+
+
+def swatch(look: str) -> Markup:
+    return el(
+        "svg",
+        el("rect", width=12, height=12, class_=look),
+        width=12,
+        height=12,
+        class_="swatch",
+        aria_hidden="true",
+    )

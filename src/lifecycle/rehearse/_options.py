@@ -15,6 +15,10 @@ LAG: Final = 1.0
 """Seconds until routers follow: a fraction of a second in a quiet cluster, several in a busy one."""
 
 
+CLEARED: Final = 10.0
+"""Seconds beyond its grace period within which a pod has ended, if a postStart hook does not hold it up."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """Seconds are the pod's own."""
@@ -40,6 +44,10 @@ class Options:
     """How slow the start of `slow-start` is."""
     folder: Path = Path()
     """Where commands are run whose container says nothing about it."""
+
+    def patience(self, pod: Pod, *, ready: bool) -> float:
+        """Seconds for its end. A pod that did not get ready is only cleared away: there is nothing more to see."""
+        return self.end_within if ready else min(self.end_within, pod.grace_period + CLEARED)
 
 
 def with_commands(workload: Workload, run: Mapping[str, str]) -> Workload:

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Any, Final
 
+from lifecycle.kube import Role
 from lifecycle.rehearse._result import Purse, Share
 from lifecycle.rehearse._story import Stop, Story
 
@@ -31,14 +32,20 @@ def purses(story: Story) -> Iterator[Purse]:
                 pod=stop.pod,
                 granted=stop.granted,
                 began=stop.began,
-                shares=tuple(_shares(stop, stop.exited)),
+                shares=tuple(_shares(stop, stop.exited, waits=_waits(story, stop))),
                 life=stop.life,
             )
 
 
-def _shares(stop: Stop, end: float) -> Iterator[Share]:
+def _waits(story: Story, stop: Stop) -> bool:
+    """Only a sidecar waits for others; the signal of any other container is late because this machine is busy."""
+    container = story.container(stop.container)
+    return container is not None and container.role is Role.SIDECAR
+
+
+def _shares(stop: Stop, end: float, *, waits: bool) -> Iterator[Share]:
     phases = list(_phases(stop, end))
-    rest = list(_rest(stop, end))
+    rest = list(_rest(stop, end, waits=waits))
     edges = sorted({edge for _, *span in (*phases, *rest) for edge in span})
     last: Share | None = None
     for began, ended in itertools.pairwise(edges):
@@ -55,7 +62,7 @@ def _shares(stop: Stop, end: float) -> Iterator[Share]:
         yield last
 
 
-def _rest(stop: Stop, end: float) -> Iterator[tuple[str, float, float]]:
+def _rest(stop: Stop, end: float, *, waits: bool) -> Iterator[tuple[str, float, float]]:
     """What the kubelet saw."""
     signal = min(stop.signal if stop.signal is not None else end, end)
     hook = stop.began
@@ -63,7 +70,7 @@ def _rest(stop: Stop, end: float) -> Iterator[tuple[str, float, float]]:
         hook = min(signal if stop.pre_stop_ended is None else stop.pre_stop_ended, signal)
         hook = signal if signal - hook < AT_ONCE else hook
         yield PRE_STOP, stop.began, hook
-    waited = signal if signal - hook >= AT_ONCE else hook
+    waited = signal if waits and signal - hook >= AT_ONCE else hook
     yield WAITING, hook, waited
     yield AFTER_SIGNAL.format(signal=stop.signal_name), waited, end
 

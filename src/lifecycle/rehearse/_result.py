@@ -75,7 +75,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
-    """How a container ended. `exit_code` None: it never started."""
+    """How a container ended. `exit_code` None: it never started, or has not ended."""
 
     exit_code: int | None = None
     restarts: int = 0

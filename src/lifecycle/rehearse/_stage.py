@@ -125,7 +125,8 @@ class Stage:
             self.options.start_within,
             unless=lambda: any(one.hopeless for one in self.replicas),
         )
-        with self.clock.move_on_after(self.options.end_within):
+        patience = self.options.patience(self.workload.pod, ready=self.became_ready)
+        with self.clock.move_on_after(patience):
             await (self._perform() if self.became_ready else self._give_up())
             self.finished = True
 

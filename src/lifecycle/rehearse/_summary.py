@@ -16,6 +16,8 @@ LETTERS: Final[Mapping[str, str]] = {
     WAITING: "-",
 }
 AFTER_SIGNAL_LETTER: Final = "o"
+MOST_PURSES: Final = 8
+"""Those of which least is left; JSON and the page have all."""
 TOLD: Final = 0.5
 """Seconds beyond the grace period that are no mere inaccuracy."""
 SEVERITIES: Final = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
@@ -27,8 +29,12 @@ def summary(result: Result) -> Iterator[str]:
     yield f"{result.title}, {result.scenario}: {verdict} ({result.seconds:.1f} s)"
     yield ""
     yield from _requests(result)
+    fullest = sorted(result.purses, key=lambda purse: purse.unused)[:MOST_PURSES]
     for purse in result.purses:
-        yield from _purse(purse, result.purse_name(purse))
+        if purse in fullest:
+            yield from _purse(purse, result.purse_name(purse))
+    if more := len(result.purses) - len(fullest):
+        yield f"            {more} more, each of which had {fullest[-1].unused:.2f} s or more left"
     yield ""
     for promise in result.promises:
         mark = {True: "kept", False: "BROKEN", None: "untried"}[promise.kept]

@@ -32,7 +32,8 @@ PROMISES: Final = {
     "always-served": _promised("There is always a pod to go to", "nobody-routed"),
     "inside-grace": _promised("Everything has ended before SIGKILL", "killed signal-ignored"),
     "clean-exit": _promised(
-        "Every container ends with exit status 0", "exit-status killed signal-ignored"
+        "Every container ends with exit status 0",
+        "exit-status killed signal-ignored ended-by-itself",
     ),
     "hooks-succeed": _promised("Every hook succeeds", "post-start-failed pre-stop-failed"),
     "back-again": _promised("What was restarted gets ready again", "not-back no-end"),
