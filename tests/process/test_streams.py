@@ -65,3 +65,19 @@ def test_streams_end_whole_and_websockets_are_told(support: Support) -> None:
     assert farewell == FAREWELL
     assert numbers == b"".join(b"%d\n" % number for number in range(12))
     assert status == 0, output
+
+
+@pytest.mark.parametrize("protocol", ["websockets", "wsproto"])
+def test_websockets_are_told_by_each_library_that_speaks_them(protocol: str) -> None:
+    """The default, `websockets-sansio`, is that of the servers above."""
+    command = ["lifecycle", "serve", "{app}", "--port", "{port}", "--ws", protocol]
+    with running(command, PLAIN, workers=1, **SETTINGS) as server:
+        talked = Waiting(lambda: talk(server))
+        server.wait_for("talking")
+        server.terminate()
+        closed, answered = talked.result()
+        assert server.wait() == 0, server.output
+        assert "Traceback" not in server.output
+    assert closed.rcvd is not None, f"closed without a word: {closed.__cause__!r}"
+    assert (closed.rcvd.code, closed.rcvd.reason) == (1012, "service restart")
+    assert answered > 1

@@ -92,6 +92,16 @@ def test_a_file_of_settings_is_read_before_the_settings_are(
     assert served == [("shop:app", 3, 47)]
 
 
+def test_an_option_that_workers_cannot_be_given_is_told() -> None:
+    with pytest.raises(SettingsError, match=r"serve\(loop=.*, workers=2\): it cannot be passed on"):
+        _serve.serve(Lifecycle(), "shop:app", workers=2, loop=object())
+
+
+def test_no_program_that_the_application_starts_holds_the_port() -> None:
+    with _serve.listening(make_config(app, port=0, log_config=None)) as sock:
+        assert not sock.get_inheritable()
+
+
 def test_a_descriptor_that_is_no_socket_is_told() -> None:
     with (
         pytest.raises(SettingsError, match=r"serve\(fd=9999\) is no socket that is open here"),

@@ -69,6 +69,9 @@ class Parent:
         """All were ready at the same time: from then on each answers for itself, so that a crash of one does not take
         the others out of the service too."""
         self._failed_starts = 0
+        """In a row."""
+        self._crashes = 0
+        """Of workers that had not been steady, since the last one that had."""
         self._routers_watched = False
         self._status = 0
         self._restarting = anyio.Lock()
@@ -200,13 +203,15 @@ class Parent:
         if worker.ready_at is None:
             self._failed_starts += 1
         elif time.monotonic() - worker.ready_at > STEADY_AFTER:
-            self._failed_starts = 0
+            self._crashes = 0
         if (worker.ready_at is None and not self._ever_ready) or self._failed_starts >= TRIES:
             self._status = int(ExitStatus.START_FAILED)
             self._stop(f"workers cannot start (exit status {status})", None)
             return
         first, most = BACK_OFF
-        with anyio.move_on_after(min(most, first * 2**self._failed_starts)):
+        pause = min(most, first * 2**self._crashes)
+        self._crashes += 1
+        with anyio.move_on_after(pause):
             await self._stopping.wait()
         await self._fill_up()
 
@@ -299,6 +304,7 @@ class Parent:
         report.workers = self._reports
         report.finished = sum(int(other.get("finished", 0)) for other in self._reports)
         report.refused = sum(int(other.get("refused", 0)) for other in self._reports)
+        report.late = max((float(other.get("late", 0)) for other in self._reports), default=0.0)
         error = write_report(report, report_path(self._settings.report_file))
         if error is not None:
             logger.warning("the report could not be written", exc_info=error)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import gc
+import json
 import logging
 import os
 import socket
@@ -217,6 +218,14 @@ def _serve_with_workers(
     options: dict[str, Any],
     early: EarlySignals,
 ) -> int:
+    for name, value in options.items():
+        try:
+            json.dumps(value)
+        except TypeError:
+            raise SettingsError(
+                f"serve({name}={value!r}, workers={workers}): it cannot be passed on to the workers; give a name or a path,"
+                " or serve in one process"
+            ) from None
     with listening(make_config(target, **without(options, "factory"))) as sock:
         options = {**options, "app_dir": app_dir}
         return anyio.run(Parent(target, [sock], workers, settings, options, early).run)
@@ -253,6 +262,8 @@ def listening(config: uvicorn.Config) -> Iterator[socket.socket]:
             # One that a process before us has left behind, say in the volume of a container that was restarted.
             _remove_socket(config.uds, _inode(config.uds))
         sock = config.bind_socket()
+    # uvicorn makes it one that programs started by the application would hold open after us; workers get it by name.
+    sock.set_inheritable(False)
     sock.listen(config.backlog)
     ours = None if config.uds is None else _inode(config.uds)
     try:

@@ -106,6 +106,8 @@ def main() -> int:
         sys.exit(f"Error: {error}")
     life.heed(early)
     sockets = [socket.socket(fileno=descriptor) for descriptor in order["sockets"]]
+    for descriptor in (control, *order["sockets"]):
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - the os module's own signature
     serving = _serve(app, life, socket.socket(fileno=control), sockets, order, options)
     with asyncio.Runner(
         loop_factory=make_config(order["target"], **options).get_loop_factory()
