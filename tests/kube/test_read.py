@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from lifecycle.core import ManifestError
 from lifecycle.kube import _read, read_manifest
+from lifecycle.kube._compose import Node
 
 POD = """\
 apiVersion: v1
@@ -30,7 +31,7 @@ spec:
 CONTAINER = "kind: Pod\nspec:\n  containers:\n  - name: app\n    "
 
 
-def plain(node: _read.Node) -> Any:
+def plain(node: Node) -> Any:
     match node.value:
         case list() as items:
             return [plain(item) for item in items]
