@@ -62,6 +62,16 @@ def test_the_list_of_commands_has_all_of_them_with_their_help() -> None:
         assert command in told
 
 
+@pytest.mark.parametrize("name", ["check", "manifest", "rehearse", "serve"])
+def test_a_help_fits_a_terminal_of_eighty_columns(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([name, "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+
+
 def test_the_version_is_the_one_that_is_installed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"lifecycle, version {version('managed-lifecycle')}\n"

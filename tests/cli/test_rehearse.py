@@ -91,6 +91,8 @@ def test_a_file_without_one_pod_is_refused(
 def test_a_file_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rehearse", "nowhere.yaml"]) == 2
     assert "nowhere.yaml:1:1: it cannot be read: No such file" in capsys.readouterr().err
+    assert main(["rehearse", ""]) == 2
+    assert "'':1:1: it cannot be read: No such file" in capsys.readouterr().err
 
 
 def test_a_folder_and_an_empty_file_are_refused_with_a_way_out(

@@ -74,6 +74,9 @@ def run(*words: str, stdout: int = subprocess.PIPE) -> tuple[int, str]:
         (["check", "--rules"], 0),
         (["manifest", "--app", "shop:life"], 0),
         (["rehearse", "--schema"], 0),
+        (["stop", "--help"], 0),
+        (["stop", "--pid", str(2**31 - 1)], 0),
+        (["trigger", "--help"], 0),
     ],
 )
 def test_who_stops_reading_changes_no_exit_status(
@@ -120,9 +123,14 @@ def test_a_full_disk_is_2_and_told_in_one_line(words: list[str], message: str) -
         ("check bad.yaml 2>&-", 1),
         ("manifest --app shop:life >&-", 0),
         (f"{' '.join(REHEARSE)} --quiet >&-", 0),
+        ("stop --help >&-", 0),
+        ("stop --port 1 2>&-", 3),
+        ("stop --port 1 2>/dev/full", 3),
+        ("trigger 2>&-", 2),
+        ("trigger 2>/dev/full", 2),
     ],
 )
-def test_a_closed_stream_is_no_traceback(line: str, status: int) -> None:
+def test_a_closed_stream_or_a_full_one_changes_no_exit_status(line: str, status: int) -> None:
     shell = ["sh", "-c", f"exec {sys.executable} -m lifecycle {line}"]
     ended = subprocess.run(shell, check=False, stderr=subprocess.PIPE, text=True, timeout=60)
     assert "Traceback" not in ended.stderr

@@ -49,4 +49,6 @@ def _bytes(file: str) -> bytes:
 
 def shown(file: str) -> str:
     """The name for messages: a file's name is bytes, and need not be text."""
-    return "<stdin>" if file == "-" else os.fsencode(file).decode("utf-8", "replace")
+    if file == "-":
+        return "<stdin>"
+    return os.fsencode(file).decode("utf-8", "replace") or "''"

@@ -24,7 +24,8 @@ is a manifest for 60 s. CMD is the program that the supervisor is to run.
 \b
 Exit status:
   0  printed
-  2  this command line is wrong, or the application cannot be imported, or its settings do not fit together
+  2  this command line is wrong, or the application cannot be imported,
+     or its settings do not fit together
 """
 
 KINDS = ("Deployment", "StatefulSet", "DaemonSet")

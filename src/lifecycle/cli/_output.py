@@ -1,11 +1,11 @@
-"""What the commands print, where standard output may be anything: a pipe that nobody reads, a full disk, nothing."""
+"""What the commands print: what was asked for to standard output, notes to standard error."""
 
-import os
 import sys
 
 import click
 
 from lifecycle.cli._extra import Unusable
+from lifecycle.cli._streams import say, silence
 
 
 def show(text: str, *, what: str, colours: bool | None = None) -> None:
@@ -23,20 +23,12 @@ def show(text: str, *, what: str, colours: bool | None = None) -> None:
     try:
         click.echo(text, nl=False, color=colours)
     except BrokenPipeError:
-        read_no_more()
+        silence(sys.stdout)
     except OSError as error:
-        read_no_more()
+        silence(sys.stdout)
         raise Unusable(f"{what} cannot be written: {error.strerror}") from None
 
 
 def tell(sentence: str) -> None:
-    """One line to standard error, which may be the pipe that nobody reads any more."""
-    try:
-        click.echo(sentence, err=True)
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-
-
-def read_no_more() -> None:
-    """What is written from now on, and what Python still holds back, goes nowhere; else the exit would fail by it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """One line to standard error."""
+    say(sys.stderr, f"{sentence}\n")

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from lifecycle.cli._extra import INTERRUPTED, Unusable, kube_extra
-from lifecycle.cli._output import read_no_more, tell
+from lifecycle.cli._output import tell
 from lifecycle.cli._rehearse_options import options
 from lifecycle.cli._rehearse_report import compare, content, page, show_lines, writable, write
 from lifecycle.cli._rehearse_words import local_options_in, options_in, scenarios, workload_in
+from lifecycle.cli._streams import silence
 
 if TYPE_CHECKING:
     from lifecycle.kube import Workload
@@ -27,7 +28,8 @@ FILE is a manifest with one pod in it, or something that makes pods; `-` is stan
 used: what an image hides is said with --run. Nothing is left behind, after Ctrl-C either.
 
 \b
-  lifecycle rehearse pod.yaml --run web="uvicorn app:app --host 0.0.0.0 --port 8080"
+  lifecycle rehearse pod.yaml \\
+    --run web="uvicorn app:app --host 0.0.0.0 --port 8080"
   lifecycle rehearse deployment.yaml --scenario rollout --html report.html
   lifecycle rehearse pod.yaml --all --json now.json --baseline before.json
 
@@ -169,7 +171,7 @@ def _follow(*, logs: bool, quiet: bool) -> "Watch | None":
 
         def _end(self, why: str) -> NoReturn:
             self.quiet = True
-            read_no_more()
+            silence(sys.stdout)
             raise RehearsalError(f"{why}: the rehearsal is ended, nothing of the pod is left")
 
     return live(Heard(highlight=False), logs=logs)

@@ -7,6 +7,7 @@ import time
 
 from lifecycle.cli._options import UsageError, Words, is_number
 from lifecycle.cli._outcome import FAILED, NOT_ALLOWED, STOPPED, TIMED_OUT, WRONG_USAGE
+from lifecycle.cli._streams import say
 
 SUMMARY = "Ask an application to stop, and wait until it has: a preStop hook."
 
@@ -55,7 +56,7 @@ def run(words: list[str]) -> int:
     try:
         line = Words(words, (*_TARGETS, "--timeout", "--token"))
         if line.help:
-            sys.stdout.write(HELP)
+            say(sys.stdout, HELP)
             return 0
         if extra := [*line.arguments, *(["--"] if line.command is not None else [])]:
             raise UsageError(
@@ -75,12 +76,12 @@ def run(words: list[str]) -> int:
 
             status, text = ask(target_of(line.options, dict(os.environ)), deadline)
     except UsageError as failure:
-        sys.stderr.write(f"lifecycle stop: {failure}. See lifecycle stop --help\n")
+        say(sys.stderr, f"lifecycle stop: {failure}. See lifecycle stop --help\n")
         return WRONG_USAGE
     if status in {STOPPED, FAILED}:
-        sys.stdout.write(f"{text}\n")
+        say(sys.stdout, f"{text}\n")
     else:
-        sys.stderr.write(f"lifecycle stop: {text}\n")
+        say(sys.stderr, f"lifecycle stop: {text}\n")
     return status
 
 

@@ -6,6 +6,7 @@ import stat
 import sys
 
 from lifecycle.cli._options import UsageError, Words
+from lifecycle.cli._streams import say
 
 SUMMARY = "Write a postStart trigger file, once a command has succeeded."
 
@@ -56,11 +57,11 @@ def run(words: list[str]) -> int:
     try:
         line = Words(words, ("--message",))
         if line.help:
-            sys.stdout.write(HELP)
+            say(sys.stdout, HELP)
             return 0
         path, message = _checked(line)
     except UsageError as failure:
-        sys.stderr.write(f"lifecycle trigger: {failure}. See lifecycle trigger --help\n")
+        say(sys.stderr, f"lifecycle trigger: {failure}. See lifecycle trigger --help\n")
         return WRONG_USAGE
     try:
         _check_place(path)  # before a command that may take minutes
@@ -70,7 +71,7 @@ def run(words: list[str]) -> int:
                 return status
         write(path, message)
     except WriteError as failure:
-        sys.stderr.write(f"lifecycle trigger: {failure}\n")
+        say(sys.stderr, f"lifecycle trigger: {failure}\n")
         return CANNOT_WRITE
     return 0
 
@@ -131,15 +132,16 @@ def _run_command(command: list[str]) -> int:
         # Only looked at, not collected yet: until the handlers are back its number cannot be another's.
         os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
     except OSError as failure:
-        sys.stderr.write(f"lifecycle trigger: {_why_not_run(command[0], failure)}\n")
+        say(sys.stderr, f"lifecycle trigger: {_why_not_run(command[0], failure)}\n")
         return NOT_FOUND if failure.errno == errno.ENOENT else CANNOT_RUN
     finally:
         for number, handler in before:
             signal.signal(number, handler)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code == 0 and told:
-        sys.stderr.write(
-            f"lifecycle trigger: told to end by signal {told[0]:d} while {command[0]} ran: nothing was written\n"
+        say(
+            sys.stderr,
+            f"lifecycle trigger: told to end by signal {told[0]:d} while {command[0]} ran: nothing was written\n",
         )
         return 128 + told[0]
     return code if code >= 0 else 128 - code
@@ -149,8 +151,9 @@ def _send(child: int, number: int) -> None:
     try:
         os.kill(child, number)
     except OSError as failure:  # a child that has become another user
-        sys.stderr.write(
-            f"lifecycle trigger: signal {number:d} was not forwarded ({failure.strerror})\n"
+        say(
+            sys.stderr,
+            f"lifecycle trigger: signal {number:d} was not forwarded ({failure.strerror})\n",
         )
 
 
