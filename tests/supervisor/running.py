@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.support.servers import unmeasured
+
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(__file__).parent / "programs"
 PYTHON = [sys.executable, "-I", "-S"]
@@ -96,6 +98,9 @@ class Form:
             name: value for name, value in os.environ.items() if not name.startswith("SUPERVISOR_")
         }
         variables["PYTHONPATH"] = str(ROOT / "src")
+        if self.name != "module":
+            # Our lines are nobody's here: below it there are only the programs of tests.
+            variables = unmeasured(variables)
         variables.update(settings.pop("env", {}))
         settings.setdefault("stdin", subprocess.DEVNULL)
         process = subprocess.Popen(

@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.supervisor.running import ORPHANS, ROOT, WITNESS, Form, is_alive, read_json, wait_until
+from tests.supervisor.running import (
+    ORPHANS,
+    PATIENCE,
+    ROOT,
+    WITNESS,
+    Form,
+    is_alive,
+    read_json,
+    wait_until,
+)
 
 pytestmark = pytest.mark.process
 
@@ -84,10 +93,13 @@ def test_what_left_the_session_and_ignores_term_is_killed(supervisor: Form, plac
 
 
 def test_survivors_may_be_left_or_waited_for(supervisor: Form) -> None:
-    running = supervisor.start("--survivors", "leave", "sh", "-c", "sleep 3 & exit 5")
-    began = time.monotonic()
-    assert running.process.wait(5) == 5
-    assert time.monotonic() - began < 2
+    running = supervisor.start(
+        "--survivors", "leave", "sh", "-c", "sleep 60 & echo $! left; exit 5"
+    )
+    assert running.until(" left\n").process.wait(PATIENCE) == 5
+    survivor = int(running.out.split()[0])
+    assert is_alive(survivor)
+    os.kill(survivor, signal.SIGKILL)
     program = f"{' '.join(WITNESS)} & exit 5"
     running = supervisor.start("--survivors", "wait", "sh", "-c", program).until("ready")
     time.sleep(0.1)
@@ -104,7 +116,8 @@ def test_it_leaves_at_once_when_the_last_process_is_gone(supervisor: Form, place
     running.process.stdin.write(b"\n")
     running.process.stdin.flush()
     running.process.wait()
-    assert time.monotonic() - began < 0.25
+    # It takes milliseconds, and on a busy machine more: only a hang is wrong.
+    assert time.monotonic() - began < 10
     assert running.status() == 7
 
 
