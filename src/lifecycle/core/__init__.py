@@ -38,10 +38,12 @@ from lifecycle.core._guard import (
 from lifecycle.core._hooks import (
     Hook,
     Kind,
-    armed,
     caller,
-    in_order,
     make_hook,
+)
+from lifecycle.core._order import (
+    armed,
+    in_order,
     shutdown_order,
     side_by_side,
 )
@@ -55,9 +57,7 @@ from lifecycle.core._report import (
 from lifecycle.core._settings import (
     SETTINGS,
     TERMINATION_LOG,
-    Network,
     Settings,
-    Source,
     read_settings,
 )
 from lifecycle.core._streams import (
@@ -77,6 +77,7 @@ from lifecycle.core._table import (
 )
 from lifecycle.core._trigger import Trigger
 from lifecycle.core._types import PhaseChange, StopRequest, StopSource
+from lifecycle.core._values import Network, Source
 
 __all__ = [
     "Abandoned",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
-from lifecycle.core._settings import Network
+from lifecycle.core._values import Network
 
 Address = IPv4Address | IPv6Address
 
