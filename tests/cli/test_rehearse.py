@@ -53,6 +53,14 @@ def test_an_image_that_hides_its_command_is_pointed_at(
             "the pod has no container 'wep': write --run NAME=COMMAND, with one of web",
         ),
         (["--run", "web='"], "No closing quotation: write it as for a shell"),
+        (
+            ["--run", "true", "--image-signal", "wep=INT"],
+            "--image-signal: the pod has no container 'wep': write --image-signal NAME=SIGNAL, with one of web",
+        ),
+        (
+            ["--run", "true", "--image-signal", "STOP IT"],
+            "there is no signal 'STOP IT': write it as SIGINT, INT or 2",
+        ),
         (["--run", "true", "--env", "NAME"], "write --env NAME=VALUE"),
         (["--run", "no-such-program"], "'no-such-program' is not on this machine"),
         (["--workload", "Pod/other"], "say which with --workload, one of Pod/web"),

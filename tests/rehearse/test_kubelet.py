@@ -1,10 +1,14 @@
 """The order in which a pod's containers start, are probed, restarted and ended, on a machine made of timers."""
 
+import signal
+
 import anyio
 import pytest
 
+from lifecycle.core import RehearsalError
 from lifecycle.kube import Container, Exec, HttpGet, Pod, Probe, Role, Sleep, TcpSocket
 from lifecycle.rehearse import Kind, Knobs
+from lifecycle.rehearse._kill import signal_number
 from tests.support.kubelet import NEVER, Act, Life, Play, played
 
 UP = Act(0, 200)
@@ -299,6 +303,33 @@ async def test_stop_signals_are_heeded_if_the_gate_is_open() -> None:
         async with played(alone(stop_signal="SIGUSR1"), knobs=Knobs(stop_signals=gate)) as play:
             await play.delete(1)
             assert play.events(Kind.SIGNAL, "app")[0].detail == name
+            assert bool(play.events(Kind.NOTE, "app", "its feature gate is off")) is not gate
+
+
+@pytest.mark.parametrize(
+    ("gate", "name"), [(False, "SIGQUIT"), (True, "SIGUSR1")], ids=["closed", "open"]
+)
+async def test_the_stop_signal_of_an_image_is_sent_unless_the_manifest_has_another(
+    gate: bool, name: str
+) -> None:
+    knobs = Knobs(stop_signals=gate, image_signals={"app": signal.SIGQUIT})
+    async with played(alone(stop_signal="SIGUSR1"), knobs=knobs) as play:
+        await play.delete(1)
+        assert play.events(Kind.SIGNAL, "app")[0].detail == name
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("SIGINT", 2), ("INT", 2), ("2", 2), ("SIGRTMIN+3", signal.SIGRTMIN + 3), ("RTMAX-1", 63)],
+)
+def test_a_signal_is_named_as_images_name_it(name: str, number: int) -> None:
+    assert signal_number(name) == number
+
+
+@pytest.mark.parametrize("name", ["", "SIG", "SIGNONE", "0", "99", "sigint", "Signals", "__doc__"])
+def test_a_signal_that_there_is_not_is_refused(name: str) -> None:
+    with pytest.raises(RehearsalError, match="write it as SIGINT, INT or 2"):
+        signal_number(name)
 
 
 async def test_a_rehearsal_that_is_cancelled_kills_what_it_started() -> None:

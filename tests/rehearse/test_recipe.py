@@ -75,7 +75,6 @@ def test_what_is_played_otherwise_is_said() -> None:
         name="web",
         command=("sh",),
         working_dir="/no/such/folder",
-        stop_signal="SIGUSR1",
         read_only_root=True,
         readiness=Probe(check=Exec(command=("true",))),
         pre_stop=HttpGet(port=1, host="localhost"),
@@ -87,7 +86,6 @@ def test_what_is_played_otherwise_is_said() -> None:
     assert [sentence.split(":")[0].split(" (")[0] for sentence in told] == [
         "volume 'v'",
         "workingDir /no/such/folder is not on this machine",
-        "stopSignal is not heeded",
         "preStop",
         "readOnlyRootFilesystem is not played without namespaces",
     ]

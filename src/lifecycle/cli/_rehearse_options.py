@@ -101,6 +101,16 @@ def _pod() -> list[click.Parameter]:
             default=".",
             help="Where commands are run.  [default: this folder]",
         ),
+        texts(
+            "--image-signal",
+            "image_signals",
+            metavar="[NAME=]SIGNAL",
+            what="The STOPSIGNAL of a container's image, which a manifest does not show.  [default: SIGTERM]",
+        ),
+        flag(
+            "--stop-signals",
+            what="Heed lifecycle.stopSignal, as a cluster does with the feature gate ContainerStopSignals.",
+        ),
         choice(
             "--isolation",
             among=["auto", "namespaces", "none"],

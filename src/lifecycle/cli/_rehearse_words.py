@@ -69,7 +69,7 @@ def scenarios(workload: "Workload", name: str, *, every: bool) -> list[str]:
 
 def options_in(words: Mapping[str, Any], workload: "Workload") -> "Options":
     """What is asked of the rehearsal itself."""
-    from lifecycle.rehearse import Knobs, Options, Traffic
+    from lifecycle.rehearse import Knobs, Options, Traffic, signals_of_images
 
     names = {container.name for container in workload.pod.everyone()}
     return Options(
@@ -81,7 +81,14 @@ def options_in(words: Mapping[str, Any], workload: "Workload") -> "Options":
             streams=tuple(words["streams"]),
         ),
         port=words["port"],
-        knobs=Knobs(speed=words["speed"], endpoint_lag=words["lag"]),
+        knobs=Knobs(
+            speed=words["speed"],
+            endpoint_lag=words["lag"],
+            stop_signals=words["stop_signals"],
+            image_signals=signals_of_images(
+                workload.pod, dict(_signal(text) for text in words["image_signals"])
+            ),
+        ),
         replicas=words["replicas"],
         start_within=words["start_within"],
         slow=words["slow"],
@@ -94,6 +101,11 @@ def _command(text: str, names: set[str]) -> tuple[str, str]:
     if equals and (name in names or name.replace("-", "").isalnum()):
         return name, command
     return "", text
+
+
+def _signal(text: str) -> tuple[str, str]:
+    name, _, signal = text.rpartition("=")
+    return name, signal
 
 
 def local_options_in(words: Mapping[str, Any]) -> "LocalOptions":

@@ -11,7 +11,7 @@ from lifecycle.rehearse._kubelet import PodWorker
 from lifecycle.rehearse._live import live
 from lifecycle.rehearse._load import Load, Traffic
 from lifecycle.rehearse._machine import LocalMachine
-from lifecycle.rehearse._options import Options
+from lifecycle.rehearse._options import Options, signals_of_images
 from lifecycle.rehearse._play import play, pod_ip
 from lifecycle.rehearse._recipe import LocalOptions
 from lifecycle.rehearse._rehearse import Watch, rehearse
@@ -99,6 +99,7 @@ __all__ = [
     "rehearse",
     "schema",
     "side_by_side",
+    "signals_of_images",
     "summary",
     "timeline",
     "to_html",

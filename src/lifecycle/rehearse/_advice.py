@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lifecycle.core import HOOKS_RESERVE, MARGIN_LEAST, MARGIN_SHARE
-from lifecycle.rehearse._events import STOPS
+from lifecycle.rehearse._events import STOPS, Kind
 from lifecycle.rehearse._purse import AFTER_SIGNAL, PHASES, PRE_STOP
 from lifecycle.rehearse._result import Result, Way, percentile
 
@@ -53,7 +53,10 @@ def advise(results: Sequence[Result]) -> Advice:
     """From what was measured: p99s, half as much again, and the parts of the budget that are reserved."""
     drain = _p99(results, PHASES["draining"])
     hooks = _p99(results, PHASES["stopping"])
-    after_signal = _p99(results, AFTER_SIGNAL.format(signal="SIGTERM"))
+    signals = {
+        event.detail for result in results for event in result.events if event.kind is Kind.SIGNAL
+    }
+    after_signal = _p99(results, *(AFTER_SIGNAL.format(signal=name) for name in signals))
     last = _last_requests(results)
     last_request = percentile(last, P99)
     delay = math.ceil(last_request or 0) + 1
@@ -78,12 +81,12 @@ def _grace(needed: float) -> int:
     return math.ceil(max(needed + MARGIN_LEAST, needed / (1 - MARGIN_SHARE)))
 
 
-def _p99(results: Sequence[Result], who: str) -> float | None:
+def _p99(results: Sequence[Result], *who: str) -> float | None:
     took = [
-        sum(share.seconds for share in purse.shares if share.who == who)
+        sum(share.seconds for share in purse.shares if share.who in who)
         for result in results
         for purse in result.purses
-        if any(share.who == who for share in purse.shares)
+        if any(share.who in who for share in purse.shares)
     ]
     return percentile(sorted(took), P99)
 

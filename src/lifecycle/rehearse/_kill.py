@@ -10,6 +10,7 @@ from typing import Final
 
 import anyio
 
+from lifecycle.core import RehearsalError
 from lifecycle.kube import Container, Pod, Role
 from lifecycle.rehearse._clock import PodClock
 from lifecycle.rehearse._knobs import Knobs
@@ -36,14 +37,27 @@ _RELATIVE = re.compile(r"SIGRT(MIN|MAX)([+-]\d+)?")
 
 
 def stop_signal(container: Container, knobs: Knobs) -> int:
-    """The image's own STOPSIGNAL is not known here."""
-    name = container.stop_signal
-    if name is None or not knobs.stop_signals:
-        return signal.SIGTERM
-    if relative := _RELATIVE.fullmatch(name):
+    """The container's, if its feature gate is open; else that of its image; else SIGTERM."""
+    if container.stop_signal is not None and knobs.stop_signals:
+        return signal_number(container.stop_signal)
+    return knobs.image_signals.get(container.name, signal.SIGTERM)
+
+
+def signal_number(name: str) -> int:
+    """Of SIGINT, INT, 2 or SIGRTMIN+3, as images and manifests name them.
+
+    Raises:
+        RehearsalError: There is no such signal.
+    """
+    full = name if name.startswith("SIG") else f"SIG{name}"
+    if relative := _RELATIVE.fullmatch(full):
         base = signal.SIGRTMIN if relative[1] == "MIN" else signal.SIGRTMAX
         return base + int(relative[2] or 0)
-    return signal.Signals[name]
+    numbers = {str(int(one)): one for one in signal.valid_signals()}
+    found = numbers.get(name) or signal.Signals.__members__.get(full)
+    if found is None:
+        raise RehearsalError(f"there is no signal {name!r}: write it as SIGINT, INT or 2")
+    return int(found)
 
 
 def signal_name(number: int) -> str:

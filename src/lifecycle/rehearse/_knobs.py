@@ -1,6 +1,7 @@
 """What differs between clusters, and what a rehearsal may choose."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,3 +18,5 @@ class Knobs:
     """What a wait for back-off is prolonged by: a real kubelet draws it from 0 to 0.5."""
     stop_signals: bool = False
     """The feature gate ContainerStopSignals, off in Kubernetes 1.36: `lifecycle.stopSignal` is not heeded."""
+    image_signals: Mapping[str, int] = field(default_factory=dict[str, int])
+    """STOPSIGNAL of images, by the name of their container: a manifest does not show it. SIGTERM, where there is none."""

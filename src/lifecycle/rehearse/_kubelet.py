@@ -18,7 +18,7 @@ from lifecycle.rehearse._board import Board
 from lifecycle.rehearse._cell import Cell, shown
 from lifecycle.rehearse._clock import EARLY, PodClock
 from lifecycle.rehearse._events import Journal, Kind
-from lifecycle.rehearse._kill import MIN_EFFECTIVE
+from lifecycle.rehearse._kill import MIN_EFFECTIVE, stop_signal
 from lifecycle.rehearse._knobs import Knobs
 from lifecycle.rehearse._plan import POST_START, make_plan
 from lifecycle.rehearse._probes import Prober
@@ -39,6 +39,9 @@ REMEMBERED: Final = 10.0
 """Seconds that a container must have been up for its probes' results to outlive a restart of the kubelet."""
 CRASH_LOOP: Final = "CrashLoopBackOff"
 DEADLINE: Final = "DeadlineExceeded"
+CLOSED_GATE: Final = (
+    "stopSignal is not heeded: its feature gate is off in Kubernetes 1.36 (--stop-signals opens it)"
+)
 
 
 class PodWorker:
@@ -156,6 +159,10 @@ class PodWorker:
     async def run(self) -> None:
         """Until the pod has succeeded or failed. Cancelled: all of its processes are killed."""
         self._born = self._clock.now()
+        for box in self._cell.boxes.values():
+            stop_signal(box.container, self._cell.knobs)  # refused now, rather than at its end
+            if box.container.stop_signal and not self._cell.knobs.stop_signals:
+                self._cell.note(Kind.NOTE, box, CLOSED_GATE)
         async with anyio.create_task_group() as self._containers:
             try:
                 while await self._live():

@@ -8,6 +8,7 @@ from typing import Final
 
 from lifecycle.core import RehearsalError
 from lifecycle.kube import Container, HttpGet, Pod, Role, TcpSocket, Workload
+from lifecycle.rehearse._kill import signal_number
 from lifecycle.rehearse._knobs import Knobs
 from lifecycle.rehearse._load import Traffic
 
@@ -75,7 +76,7 @@ def _words(text: str) -> list[str]:
         raise RehearsalError(f"--run {text}: {error}: write it as for a shell") from None
 
 
-def _named(pod: Pod, name: str) -> str:
+def _named(pod: Pod, name: str, option: str = "--run", value: str = "COMMAND") -> str:
     names = [one.name for one in pod.everyone()]
     if name in names:
         return name
@@ -83,8 +84,20 @@ def _named(pod: Pod, name: str) -> str:
         return pod.containers[0].name
     found = f"no container {name!r}" if name else "several containers"
     raise RehearsalError(
-        f"--run: the pod has {found}: write --run NAME=COMMAND, with one of {', '.join(names)}"
+        f"{option}: the pod has {found}: write {option} NAME={value}, with one of {', '.join(names)}"
     )
+
+
+def signals_of_images(pod: Pod, given: Mapping[str, str]) -> dict[str, int]:
+    """Numbers of stop signals by container. `""` is the only regular one.
+
+    Raises:
+        RehearsalError: A container or a signal is unknown.
+    """
+    return {
+        _named(pod, name, "--image-signal", "SIGNAL"): signal_number(text)
+        for name, text in given.items()
+    }
 
 
 def _with_command(container: Container, command: list[str] | None) -> Container:

@@ -217,8 +217,6 @@ def _notes(container: Container, pod: Pod, options: LocalOptions) -> list[str]:
         told.append(
             f"workingDir {container.working_dir} is not on this machine: {options.cwd} stands for it"
         )
-    if container.stop_signal:
-        told.append("stopSignal is not heeded: its feature gate is off in Kubernetes 1.36")
     for name, hook in container.hooks.items():
         if isinstance(hook, HttpGet) and hook.host in ("127.0.0.1", "localhost", "::1"):
             told.append(f"{name}: host {hook.host} is the node, not the container")
