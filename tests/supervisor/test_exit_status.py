@@ -162,6 +162,25 @@ def test_help_and_version_are_on_stdout_and_0(supervisor: Form) -> None:
     assert supervisor.run("--version")[1].startswith("supervisor ")
 
 
+def test_a_command_line_may_be_judged_without_being_run(supervisor: Form, tmp_path: Path) -> None:
+    words = ("--grace-period", "40", "--escalate", "TERM:20s,KILL", "touch", tmp_path / "ran")
+    status, out, errors = supervisor.run("lint", *words)
+    assert (status, errors) == (0, "")
+    plan = "when asked to stop: SIGTERM for 20 s, SIGKILL; SIGKILL after 38 s of 40 s\n"
+    assert out == f"runs touch {tmp_path}/ran; {plan}"
+    assert not (tmp_path / "ran").exists()
+    (tmp_path / "plain").touch()
+    for program, expected in (("no-such-program", 127), (tmp_path / "plain", 126)):
+        assert supervisor.run("lint", program)[0] == expected
+    assert supervisor.run("lint", "--grace-period", "soon", "true")[0] == 64
+    files = ("--wait-file", "/never/x", "--post-file", f"{tmp_path}/plain/x", "true")
+    status, out, _ = supervisor.run("lint", *files)
+    assert status == 0
+    assert "waits for /never/x, and there is no directory /never yet" in out
+    assert f"--post-file {tmp_path}/plain/x cannot be written" in out
+    assert supervisor.run("lint", "--wait-file", tmp_path, "true")[0] == 69
+
+
 def test_always_zero_hides_the_failure_from_kubernetes_and_not_from_followers(
     supervisor: Form, tmp_path: Path
 ) -> None:

@@ -319,6 +319,44 @@ def test_a_script_can_wait_too(pod: Pod, supervisor: Form) -> None:
     assert supervisor.run(*base, "--timeout", "100ms", "other")[0] == 69
 
 
+def test_a_neighbour_in_another_container_is_signalled_and_stopped(
+    pod: Pod, supervisor: Form, place: str
+) -> None:
+    """Its number is 1, and so is that of every container's main process: it is never taken for a number of ours."""
+    base = ("--state-dir", pod.state)
+    running = pod.start("app", *WITNESS, "TERM", "0.2", place=place).until("ready")
+    assert supervisor.run("signal", *base, "app", "USR1")[0] == 0
+    running.until("SIGUSR1")
+    with (pod.state / "app" / "signal").open("w") as fifo:
+        fifo.write("nonsense\n12\n")
+    running.until("SIGUSR2")
+    assert supervisor.run("stop", *base, "--name", "app", place="pid 1")[0] == 0
+    status, out, errors = running.finish()
+    assert (status, out.count("SIGTERM"), out.endswith("clean\n")) == (0, 1, True)
+    assert "'nonsense' is no signal" in errors
+    asked = read_json(pod.state / "app" / "record.json")["asked"]
+    assert asked[0]["reason"] == f"{pod.state}/app/signal: SIGTERM"
+    status, _, errors = supervisor.run("signal", *base, "app", "TERM")
+    assert (status, "no supervisor named 'app' listens" in errors) == (68, True)
+    assert supervisor.run("signal", *base, "app", "NOSUCH")[0] == 64
+
+
+def test_a_number_that_a_dead_supervisor_left_is_not_signalled(pod: Pod, supervisor: Form) -> None:
+    running = pod.start("app", *WITNESS).until("ready")
+    running.send(signal.SIGKILL)
+    running.finish()
+    path = pod.state / "app" / "status.json"
+    stranger = subprocess.Popen(["sleep", "30"])
+    try:
+        path.write_text(json.dumps(read_json(path) | {"pid": stranger.pid}))
+        assert supervisor.run("stop", "--name", "app", "--state-dir", pod.state)[0] == 68
+        assert supervisor.run("signal", "--state-dir", pod.state, "app", "TERM")[0] == 68
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 def test_containers_of_different_users_share_a_state_directory(pod: Pod) -> None:
     pod.state.parent.chmod(0o755)

@@ -9,7 +9,10 @@ from lifecycle.kube._rule import Subject
 
 NAMES: Final = frozenset({"supervisor", "lifecycle-supervisor", "supervisor.pyz", "commandlet"})
 SUBCOMMANDS: Final = frozenset(
-    {"install", "trigger", "stop", "wait", "status", "--help", "-h", "--version"}
+    {
+        *("install", "trigger", "stop", "wait", "status", "signal", "lint"),
+        *("--help", "-h", "--version", "-V"),
+    }
 )
 COPIES: Final = frozenset({"cp", "install", "mv"})
 

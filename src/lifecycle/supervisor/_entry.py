@@ -9,7 +9,19 @@ from ._system import environment, posix, signal
 MASK_VARIABLE = "SUPERVISOR_ORIGINAL_MASK"
 # The words themselves, because the module that knows them is not needed to run a program.
 TEKTON_SUBCOMMANDS = ("init", "cp", "step-init", "decode-script")
-SUBCOMMANDS = ("--help", "-h", "--version", "-V", "install", "trigger", "stop", "wait", "status")
+SUBCOMMANDS = (
+    "--help",
+    "-h",
+    "--version",
+    "-V",
+    "install",
+    "trigger",
+    "stop",
+    "wait",
+    "status",
+    "signal",
+    "lint",
+)
 
 
 def main(words: list[str] | None = None) -> None:

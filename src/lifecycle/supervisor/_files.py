@@ -12,7 +12,12 @@ WRITTEN: "tuple[tuple[str, str, str], ...]" = (
     (
         "STATE/NAME/status.json",
         "at every change",
-        "attempt, phase (waiting, running, stopping, ended), ready, exit_status, pid, program_pid, after, boot, since, changed; what the program says as STATUS is status",
+        "attempt, phase (waiting, running, stopping, ended), ready, exit_status, pid, namespace, program_pid, after, boot, since, changed; what the program says as STATUS is status",
+    ),
+    (
+        "STATE/NAME/signal",
+        "while it lives",
+        "a FIFO for whoever shares the volume, as the same user or in its group: signals by name or number, a line each",
     ),
     ("STATE/NAME/record.json", "at the end", "what happened, whole"),
     ("STATE/NAME/exitcode", "at the end", "the exit status in digits"),

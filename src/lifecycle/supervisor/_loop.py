@@ -48,7 +48,7 @@ class Loop:
         self.workers: dict[int, Callable[[int], None]] = {}
         self.on_signal: Callable[[Sent], None] = lambda sent: None
         self.on_end: Callable[[int, int], None] = lambda pid, status: None
-        self.on_readable: Callable[[], None] = lambda: None
+        self.on_readable: list[Callable[[], None]] = []
         self.childless = True
         # What a signal will lead to, where that is known: whom to send what, before anything else is done.
         self.at_once: dict[int, tuple[int, int]] = {}
@@ -88,7 +88,8 @@ class Loop:
             elif number == CHLD:
                 self.reap()
             elif number == IO and info.si_code > 0:
-                self.on_readable()
+                for read in self.on_readable:
+                    read()
             else:
                 self.on_signal(Sent(info, monotonic()))
 

@@ -52,7 +52,7 @@ class Notifications:
         self._socket.setsockopt(_socket.SOL_SOCKET, PASS_CREDENTIALS, 1)
         self._socket.bind("")  # The kernel chooses a free name.
         loop.private.add(self._socket.fileno())
-        loop.on_readable = self.read
+        loop.on_readable.append(self.read)
         try:
             fcntl(self._socket.fileno(), F_SETOWN, posix.getpid())
             fcntl(self._socket.fileno(), F_SETSIG, IO)

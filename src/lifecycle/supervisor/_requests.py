@@ -79,9 +79,9 @@ class Requests:
     def forward(self, number: int) -> None:
         self._program.send(self._rewrites.get(number, number))
 
-    def deliver(self, number: int) -> None:
+    def deliver(self, number: int, source: str) -> None:
         """From a file: what would ask us to stop as a signal does so from there, too."""
-        why = f"{self._settings.signal_file}: SIG{name_of(number)}"
+        why = f"{source}: SIG{name_of(number)}"
         if number == KILL and self._program.running:
             self._stopping.kill()
         elif number == KILL or number in self._settings.stop_on:

@@ -5,8 +5,8 @@ from ._option import PREFIX, Option
 from ._options import BY_NAME, BY_SHORT, COMPATIBLE, OPTIONS
 from ._specs import Condition, conditions
 
-# Another wrapper's, which is read where its command line is.
-ARGO_FOLDER = "SUPERVISOR_ARGO_DIR"
+# Other wrappers', which are read where their command lines are: for tests, and where nobody may make folders at the root.
+ARGO_FOLDER, TEKTON_FOLDER = "SUPERVISOR_ARGO_DIR", "SUPERVISOR_TEKTON_DIR"
 # https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
 SERVICE_MARKS = ("_SERVICE_HOST_", "_SERVICE_PORT_", "_PORT_")
 
@@ -212,7 +212,7 @@ def remaining_environment(environment: dict[str, str]) -> dict[str, str]:
     """What the program inherits: not our own settings, which a nested supervisor would take for its own."""
     if not any(name.startswith(PREFIX) for name in environment):
         return environment
-    ours = {option.variable for option in OPTIONS} | {ARGO_FOLDER}
+    ours = {option.variable for option in OPTIONS} | {ARGO_FOLDER, TEKTON_FOLDER}
     return {name: value for name, value in environment.items() if name not in ours}
 
 

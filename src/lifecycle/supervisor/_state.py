@@ -36,6 +36,14 @@ def boot() -> str:
     return found.decode("ascii", "replace").strip() if found else ""
 
 
+def namespace() -> str:
+    """In which process numbers mean something: another container has its own."""
+    try:
+        return posix.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
 class State:
     """Our own folder: claimed, and kept up to date."""
 
@@ -72,6 +80,7 @@ class State:
                 "attempt": attempt + 1 if isinstance(attempt, int) else 1,
                 "boot": boot(),
                 "pid": posix.getpid(),
+                "namespace": namespace(),
                 "phase": WAITING,
                 "ready": False,
                 "since": round(time(), 3),

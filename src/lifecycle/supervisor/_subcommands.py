@@ -3,10 +3,11 @@
 A program of the same name is still run by `supervisor -- install …` or by its path.
 """
 
-from . import _conditions, _help, _markers, _specs
+from . import _conditions, _control, _help, _markers, _specs
 from ._errors import UsageError, reason, write_line
 from ._install import install
-from ._state import ENDED, look_at, names
+from ._signals import number_of
+from ._state import ENDED, look_at, names, namespace
 from ._state_dir import DEFAULT
 from ._statuses import CANNOT_WRITE, READINESS, UNAVAILABLE
 from ._system import TYPE_CHECKING, posix, signal
@@ -61,6 +62,10 @@ def run(words: list[str], variables: dict[str, str], mask: "set[int]") -> int:
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     for number in (signal.SIGINT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
+    if words[0] == "lint":
+        from ._lint import lint
+
+        return lint(words[1:], variables)
     function, allowed = SUBCOMMANDS[words[0]]
     return function(Call(words[1:], variables, allowed))
 
@@ -123,33 +128,64 @@ def stop(call: Call) -> int:
     call.need(0, "stop [--name NAME] [--state-dir DIR] [--pid PID] [--timeout DURATION]")
     base = call.option("--state-dir") or DEFAULT
     name = call.option("--name")
-    status = look_at(base, name).status if name else {}
-    pid = status.get("pid") if name else 1
+    pid = _process_of(base, name) if name else 1
     if "--pid" in call.options:
         pid = _specs.count(call.options["--pid"])
-    if not isinstance(pid, int) or pid == posix.getpid():
+    if pid == posix.getpid() or pid is None:
         write_line(f"no supervisor named {name!r} keeps its state in {base}")
         return READINESS
     patience = call.options.get("--timeout")
     until = monotonic() + (_specs.seconds(patience) if patience else 1e9)
+    who = f"process {pid}" if pid else f"container {name}"
     try:
-        posix.kill(pid, signal.SIGTERM)
+        if pid:
+            posix.kill(pid, signal.SIGTERM)
+        else:
+            _control.send(f"{base}/{name}", "TERM")
     except OSError as failure:
-        write_line(f"cannot reach process {pid}: {reason(failure)}")
+        write_line(f"cannot reach {who}: {reason(failure)}")
         return READINESS
     while monotonic() < until:
         if _is_over(pid, base, name):
             return 0
         sleep(POLL_PERIOD)
-    write_line(f"process {pid} still has something to stop after {patience}")
+    write_line(f"{who} still has something to stop after {patience}")
     return UNAVAILABLE
 
 
+def _process_of(base: str, name: str) -> int | None:
+    """Its number here; 0 in another container, whose process 1 is not ours; None if it does not live."""
+    neighbour = look_at(base, name)
+    pid = neighbour.status.get("pid")
+    if not neighbour.alive or not isinstance(pid, int):
+        return None
+    there = neighbour.status.get("namespace")
+    return pid if there in ("", None, namespace()) else 0
+
+
 def _is_over(pid: int, base: str, name: str | None) -> bool:
-    if name and look_at(base, name).status.get("phase") == ENDED:
-        return True
+    if name:
+        neighbour = look_at(base, name)
+        if neighbour.status.get("phase") == ENDED:
+            return True
+        if not pid:
+            return neighbour.vanished
     children = _markers.read(f"/proc/{pid}/task/{pid}/children")
     return children is None or (not name and not children.strip())
+
+
+def signal_(call: Call) -> int:
+    """For a container's neighbours, to whom its process numbers mean nothing."""
+    call.need(2, "signal [--state-dir DIR] NAME SIGNAL")
+    base = call.option("--state-dir") or DEFAULT
+    name, word = call.arguments
+    number = number_of(word)
+    try:
+        _control.send(f"{base}/{_specs.name(name)}", str(number))
+    except OSError as failure:
+        write_line(f"no supervisor named {name!r} listens in {base}: {reason(failure)}")
+        return READINESS
+    return 0
 
 
 def wait(call: Call) -> int:
@@ -198,4 +234,5 @@ SUBCOMMANDS: "dict[str, tuple[Callable[[Call], int], tuple[str, ...]]]" = {
     "stop": (stop, ("--name", "--state-dir", "--pid", "--timeout")),
     "wait": (wait, ("--state-dir", "--timeout")),
     "status": (status, ("--state-dir",)),
+    "signal": (signal_, ("--state-dir",)),
 }

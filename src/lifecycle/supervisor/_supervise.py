@@ -21,6 +21,7 @@ from ._stopping import Stopping
 from ._system import TYPE_CHECKING, posix
 
 if TYPE_CHECKING:
+    from ._control import Control
     from ._notify import Notifications
     from ._output import Tees
     from ._waiting import Waiting
@@ -130,6 +131,7 @@ class Supervision:
         """
         self._take_over()
         self.published.state = claim(self.settings, self.base, self.voice, self.loop)
+        control = self._control()
         self._tell_followers()
         leaving = Leaving(self)
         leaving.remove_old_markers()
@@ -142,7 +144,23 @@ class Supervision:
             status = 0 if self.settings.not_needed else self.attempts.serve()
         if self.watches is not None:
             self.watches.end()
-        return leaving.leave(status)
+        status = leaving.leave(status)
+        if control is not None:
+            control.end()
+        return status
+
+    def _control(self) -> "Control | None":
+        state = self.published.state
+        # Another wrapper's signal file has the same name.
+        if state is None or self.settings.signal_file == f"{state.folder}/signal":
+            return None
+        from ._control import Control
+
+        try:
+            return Control(state.folder, self.loop, self.voice, self.requests.deliver)
+        except OSError as failure:
+            self.voice.tell(f"no signals from other containers: {reason(failure)}")
+            return None
 
     def _take_over(self) -> None:
         if posix.getpid() != 1 and not adopt_orphans():

@@ -11,7 +11,7 @@ from . import _json, _markers, _specs
 from . import _tekton_message as message
 from ._dialect import Dialect
 from ._errors import UsageError
-from ._settings import Settings
+from ._settings import TEKTON_FOLDER, Settings
 from ._statuses import CANCELLED, SKIPPED, TIMED_OUT, UNAVAILABLE
 from ._system import TYPE_CHECKING, posix
 from ._tekton_credentials import FLAGS as CREDENTIALS
@@ -46,8 +46,6 @@ FLAGS = (
     "enable_spire",
 )
 FOLDER = "/tekton"
-# For tests, and for sandboxes in which nobody may make folders at the root.
-FOLDER_VARIABLE = "SUPERVISOR_TEKTON_DIR"
 # What Go calls a machine.
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64/v8", "i686": "386", "armv7l": "arm/v7"}
 
@@ -69,7 +67,7 @@ class Tekton(Dialect):
     def __init__(self, settings: Settings, words: list[str], variables: dict[str, str]) -> None:
         given, secrets, arguments = _flags(words)
         _refuse(given)
-        base = _markers.absolute(variables.get(FOLDER_VARIABLE) or FOLDER)
+        base = _markers.absolute(variables.get(TEKTON_FOLDER) or FOLDER)
         entrypoint = given.get("entrypoint")
         settings.command = (
             [entrypoint] if entrypoint else _platform_command(variables)

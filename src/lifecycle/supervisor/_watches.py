@@ -27,7 +27,7 @@ class Watches:
         base: str,
         stop: "Callable[[str], None]",
         cancel: "Callable[[str], None]",
-        send: "Callable[[int], None]",
+        send: "Callable[[int, str], None]",
     ) -> None:
         self._settings = settings
         self._loop = loop
@@ -83,7 +83,7 @@ class Watches:
 
     def _signal_written(self, answer: Answer) -> None:
         if answer.status == 0:
-            self._send(int(answer.text))
+            self._send(int(answer.text), f"{self._settings.signal_file}")
         self._await_signal_file()
 
     def _ask(self, work: "Callable[[], Answer]", ended: "Callable[[Answer], None]") -> None:
