@@ -81,7 +81,11 @@ def test_the_files_and_variables_are_those_of_the_table(supervisor: Form, tmp_pa
 
     def files() -> set[str]:
         """One that is being written aside has a name that begins with a dot."""
-        there = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
+        there = [
+            path.relative_to(tmp_path)
+            for path in tmp_path.rglob("*")
+            if path.is_file() or path.is_fifo()
+        ]
         return {str(path) for path in there if not path.name.startswith(".")}
 
     names = ("post-file", "ready-file", "stdout-path", "stderr-path")
