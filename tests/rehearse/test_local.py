@@ -28,6 +28,7 @@ from lifecycle.rehearse import (
     play,
 )
 from tests.support.clock import flowing
+from tests.support.servers import unmeasured
 
 pytestmark = pytest.mark.process
 
@@ -46,6 +47,13 @@ PYTHON = Path(sys.executable).name
 FAST = 4.0
 HANGS = 20.0
 """Seconds after which something is taken for hung."""
+
+
+@pytest.fixture(autouse=True)
+def _programs_are_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By coverage, which would be started in each of their forks as well: they run no line of ours."""
+    for name in os.environ.keys() - unmeasured(os.environ).keys():
+        monkeypatch.delenv(name)
 
 
 def python(program: str) -> tuple[str, ...]:

@@ -230,7 +230,7 @@ class Load:
         self._process = subprocess.Popen(
             [*command, *(["--reuse"] if reuse else [])],
             cwd=ROOT,
-            env=environment(),
+            env=unmeasured(environment()),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
