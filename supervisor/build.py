@@ -131,6 +131,8 @@ def build_static(
             "-ffunction-sections",
             "-fdata-sections",
             "-frandom-seed=supervisor",
+            # As CPython itself is compiled: an assertion has the path of its header in it.
+            "-DNDEBUG",
             "-Wl,--gc-sections",
             "-Wl,--build-id=none",
             "-Wl,-z,noseparate-code",
@@ -189,7 +191,12 @@ def build_aarch64(target: Path, python: str) -> None:
             strip="aarch64-linux-gnu-strip",
             library=f"{root}/usr/lib/python3.11/config-3.11-aarch64-linux-gnu/libpython3.11.a",
             include=f"{root}/usr/include/python3.11",
-            extra=(f"-I{root}/usr/include", f"-L{root}/usr/lib/aarch64-linux-gnu"),
+            # No word of this run's folder in the result: another run has another.
+            extra=(
+                f"-ffile-prefix-map={root}=",
+                f"-I{root}/usr/include",
+                f"-L{root}/usr/lib/aarch64-linux-gnu",
+            ),
         )
 
 

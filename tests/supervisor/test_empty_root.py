@@ -60,7 +60,6 @@ def test_readiness_is_served_and_withdrawn(empty: EmptyRoot, place: str) -> None
     """Who is not of this container (as PID 1 would have it: everybody outside) is not believed."""
     words = ("--notify", "--ready-file", "/run/ready", "--name", "app", "--state-dir", "/state")
     running = empty.start(*words, *SHELL, f"echo $NOTIFY_SOCKET; {HEARS}", place=place)
-    (empty.root / "run").mkdir()
     address = running.until("ready").out.split()[0].replace(b"@", b"\0", 1)
     ready, status = empty.root / "run/ready", empty.root / "state/app/status.json"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:

@@ -6,12 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from tests.supervisor.conftest import BUILD
-from tests.supervisor.running import Form, is_namespace_allowed
+from tests.supervisor.running import Form, is_namespace_allowed, read_json, wait_until
 
 pytestmark = pytest.mark.process
 SCRIPTS = Path(sys.executable).parent  # where pip puts what `project.scripts` names
@@ -157,6 +158,11 @@ def test_the_same_input_gives_the_same_bytes(
     )
     for built in (executable, zipapp):
         assert (tmp_path / built.name).read_bytes() == built.read_bytes()
+        for folder in (
+            f"{tempfile.gettempdir()}/{tempfile.gettempprefix()}",
+            f"{BUILD.parents[1]}",
+        ):
+            assert os.fsencode(folder) not in built.read_bytes(), "the same bytes elsewhere, too"
     sums = (tmp_path / "supervisor.sha256").read_text()
     assert f"{hashlib.sha256(executable.read_bytes()).hexdigest()}  supervisor\n" in sums
     assert "PYTHON SOFTWARE FOUNDATION LICENSE" in (tmp_path / "supervisor.LICENSES").read_text()
@@ -235,33 +241,88 @@ def test_a_stranger_who_imports_us_keeps_his_signals() -> None:
     assert done.stdout == "set() 0\n"
 
 
-def test_it_runs_under_a_real_runtime(executable: Path, tmp_path: Path) -> None:
-    """runc, which containerd uses: PID 1, an empty root, the signal from outside."""
-    runc = shutil.which("runc")
-    if os.getuid() != 0 or runc is None or BUSYBOX is None:
-        pytest.skip("needs root, runc and busybox-static")
-    root = tmp_path / "rootfs"
-    root.mkdir()
-    shutil.copy(executable, root / "supervisor")
-    shutil.copy(BUSYBOX, root / "busybox")
-    subprocess.run([runc, "spec"], cwd=tmp_path, check=True)
-    configuration = json.loads((tmp_path / "config.json").read_text())
+class Container:
+    """In a real runtime, in a root with nothing but the supervisor and busybox."""
+
+    def __init__(self, runtime: str, bundle: Path, executable: Path, *words: str) -> None:
+        program = shutil.which(runtime)
+        if os.getuid() != 0 or program is None or BUSYBOX is None:
+            pytest.skip(f"needs root, {runtime} and busybox-static")
+        self.name = f"supervisor-{os.getpid()}-{bundle.name}"
+        self._argv: list[str | Path] = [program, "--root", bundle / "state"]
+        if runtime == "crun":
+            # It knows no machine with both versions of cgroups.
+            self._argv.append("--cgroup-manager=disabled")
+        root = bundle / "rootfs"
+        root.mkdir()
+        shutil.copy(executable, root / "supervisor")
+        shutil.copy(BUSYBOX, root / "busybox")
+        subprocess.run([program, "spec"], cwd=bundle, check=True)
+        configuration = json.loads((bundle / "config.json").read_text())
+        configuration["root"]["readonly"] = False
+        configuration["process"].update(terminal=False, args=["/supervisor", *words])
+        (bundle / "config.json").write_text(json.dumps(configuration))
+        self.root = root
+        self.process = subprocess.Popen(
+            [*self._argv, "run", "--bundle", bundle, self.name],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def until(self, line: str) -> None:
+        assert self.process.stdout is not None
+        if self.process.stdout.readline() != f"{line}\n":
+            pytest.skip(f"it does not work on this machine: {self.process.communicate()[1][-200:]}")
+
+    def kill(self) -> None:
+        subprocess.run([*self._argv, "kill", self.name, "TERM"], check=True)
+
+    def hook(self, *words: str) -> int:
+        """As the kubelet runs an exec hook."""
+        return subprocess.run(
+            [*self._argv, "exec", self.name, "/supervisor", *words], check=False
+        ).returncode
+
+    def finish(self) -> tuple[int, str, str]:
+        out, errors = self.process.communicate(timeout=20)
+        return self.process.returncode, out, errors
+
+
+@pytest.mark.parametrize("runtime", ["runc", "crun"])
+def test_it_runs_under_a_real_runtime(executable: Path, tmp_path: Path, runtime: str) -> None:
+    """Those of containerd and of CRI-O: PID 1, an empty root, the signal from outside."""
     program = 'trap "echo got TERM; exit 9" TERM; echo ready; while :; do /busybox sleep 0.1; done'
-    configuration["process"].update(
-        terminal=False, args=["/supervisor", "--verbose", "/busybox", "sh", "-c", program]
-    )
-    (tmp_path / "config.json").write_text(json.dumps(configuration))
-    name = f"supervisor-{os.getpid()}"
-    container = subprocess.Popen(
-        [runc, "--root", tmp_path / "state", "run", "--bundle", tmp_path, name],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert container.stdout is not None
-    if container.stdout.readline() != "ready\n":
-        pytest.skip(f"runc does not work on this machine: {container.communicate()[1][-200:]}")
-    subprocess.run([runc, "--root", tmp_path / "state", "kill", name, "TERM"], check=True)
-    out, errors = container.communicate(timeout=20)
-    assert (container.returncode, out) == (9, "got TERM\n")
+    words = ("--verbose", "/busybox", "sh", "-c", program)
+    container = Container(runtime, tmp_path, executable, *words)
+    container.until("ready")
+    container.kill()
+    status, out, errors = container.finish()
+    assert (status, out) == (9, "got TERM\n")
     assert "SIGTERM from the kubelet or the container runtime" in errors
+
+
+@pytest.mark.parametrize("runtime", ["runc", "crun"])
+def test_hooks_and_probes_run_in_a_real_container(
+    executable: Path, tmp_path: Path, runtime: str
+) -> None:
+    program = 'echo warming; while [ ! -e /go ]; do /busybox sleep 0.05; done; trap "exit 9" TERM; echo ready; while :; do /busybox sleep 0.1; done'
+    order = ("--name", "app", "--state-dir", "/state", "--ready-when", "file:/go")
+    files = ("--ready-file", "/run/ready", "--pause-before", "/tmp/done")
+    words = (*order, *files, "/busybox", "sh", "-c", program)
+    container = Container(runtime, tmp_path, executable, *words)
+    status = container.root / "state/app/status.json"
+    wait_until(lambda: status.exists() or container.process.poll() is not None)
+    if container.process.poll() is not None:
+        pytest.skip(f"it does not work on this machine: {container.finish()[2][-200:]}")
+    assert container.hook("trigger", "/tmp/done", "--", "/busybox", "true") == 0
+    container.until("warming")
+    probe = ("wait", "--timeout", "100ms", "file:/run/ready")
+    assert container.hook(*probe) == 69
+    (container.root / "go").touch()
+    container.until("ready")
+    assert container.hook("wait", "--timeout", "10s", "file:/run/ready") == 0
+    assert container.hook("stop") == 0
+    assert container.finish()[0] == 9
+    record = read_json(container.root / "state/app/record.json")
+    assert record["asked"][0]["by"].endswith("(/supervisor stop)")

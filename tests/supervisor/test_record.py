@@ -51,6 +51,7 @@ def test_who_asked_what_was_granted_used_and_killed(
         "INT": True,
     }
     assert [entry["signal"] for entry in record["signals"]][:2] == ["INT", "TERM"]
+    assert record["asked"][0]["at"] <= record["signals"][0]["at"]
     assert record["killed"][0]["argv"].startswith("sh -c trap '' TERM INT")
     assert any(line.startswith("killing what did not end in time") for line in record["warnings"])
     assert "oom_kill" in record

@@ -61,6 +61,7 @@ class Published:
         path = self._settings.ready_file
         if path is not None:
             try:
+                _markers.make_folders(_markers.parent(path))
                 _markers.write(path, "ready\n")
             except OSError as failure:
                 self._voice.warn(f"cannot write {path}: {reason(failure)}")

@@ -1,6 +1,6 @@
 """What happened, in one JSON object: kept in the state directory, and left to Kubernetes as termination message."""
 
-from time import time
+from time import monotonic, time
 
 from . import _markers
 from ._numbers import whole
@@ -50,6 +50,8 @@ class Record:
     def asked_to_stop(self, reason: str, sent: Sent | None) -> None:
         entry: dict[str, object] = {"reason": reason, "at": self._now()}
         if sent is not None:
+            # It came before it was acted upon, and that comes before it is written down.
+            entry["at"] = round(time() - self.began - (monotonic() - sent.at), 3)
             entry.update(by=sent.sender, signal=name_of(sent.number), pid=sent.pid)
         if len(self.asked) < 20:
             self.asked.append(entry)
