@@ -1,6 +1,8 @@
 """What is no ASGI application is told before it is served, with what it is."""
 
+import signal
 import sys
+from collections.abc import Iterator
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -72,24 +74,40 @@ def test_an_option_whose_package_is_missing_is_told(monkeypatch: pytest.MonkeyPa
         make_config(app, env_file=".env")
 
 
+@pytest.fixture
+def parents(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """What a parent of workers, which is not run, was given; meanwhile it hears a SIGHUP."""
+    given: list[Any] = []
+
+    def note(target: str, workers: int, settings: Any, *_: Any) -> int:
+        given.append((target, workers, settings.grace_period))
+        signal.raise_signal(signal.SIGHUP)
+        return 0
+
+    monkeypatch.setattr(_serve, "_serve_with_workers", note)
+    monkeypatch.setattr("gc.freeze", lambda: None)
+    before = signal.getsignal(signal.SIGHUP)
+    yield given
+    signal.signal(signal.SIGHUP, before)
+
+
 def test_a_file_of_settings_is_read_before_the_settings_are(
-    monkeypatch: pytest.MonkeyPatch,
+    parents: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def load_dotenv(dotenv_path: str) -> None:
         monkeypatch.setenv("LIFECYCLE_GRACE_PERIOD", "47")
         monkeypatch.setenv("WEB_CONCURRENCY", "3")
 
-    served: list[Any] = []
-
-    def note(target: str, workers: int, settings: Any, *_: Any) -> int:
-        served.append((target, workers, settings.grace_period))
-        return 0
-
     monkeypatch.setitem(sys.modules, "dotenv", SimpleNamespace(load_dotenv=load_dotenv))
-    monkeypatch.setattr(_serve, "_serve_with_workers", note)
-    monkeypatch.setattr("gc.freeze", lambda: None)
     assert _serve.run_application("shop:app", EarlySignals(), env_file=".env") == 0
-    assert served == [("shop:app", 3, 47)]
+    assert parents == [("shop:app", 3, 47)]
+
+
+def test_a_request_to_replace_workers_that_are_not_there_yet_ends_nothing(
+    parents: list[Any],
+) -> None:
+    assert _serve.run_application("shop:app", EarlySignals(), workers=2) == 0
+    assert len(parents) == 1
 
 
 def test_an_option_that_workers_cannot_be_given_is_told() -> None:

@@ -7,6 +7,7 @@ import gc
 import json
 import logging
 import os
+import signal
 import socket
 import stat
 import sys
@@ -181,6 +182,8 @@ def run_application(
     # uvicorn's: reads the file of `env_file`, and WEB_CONCURRENCY.
     workers = make_config(target, workers=workers, **options).workers
     if workers > 1:
+        # Until the parent hears it there is nothing to replace; by default it would end the process.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         settings = read_settings({}, os.environ)
         options = {**options, "factory": factory}
         status = _serve_with_workers(target, workers, settings, app_dir, options, early)
