@@ -28,6 +28,7 @@ def hooks(pod: Pod) -> Iterator[tuple[Container, str, Handler]]:
 
 
 def exec_hooks(pod: Pod) -> Iterator[tuple[Container, str, Exec]]:
+    """Those that run a command."""
     for container, name, hook in hooks(pod):
         if isinstance(hook, Exec) and hook.command:
             yield container, name, hook
@@ -38,6 +39,7 @@ def at_command(hook: Exec) -> Where:
 
 
 def is_loopback(host: str | None) -> bool:
+    """Whether it is whoever calls that is called: to a client 0.0.0.0 is loopback, too."""
     return host is not None and host.lower().startswith(LOOPBACK)
 
 

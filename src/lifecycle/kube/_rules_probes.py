@@ -14,26 +14,26 @@ READY_PATHS: Final = frozenset({"/readyz", "/ready", "/readiness", "/health/read
 LIVE_PATHS: Final = frozenset({"/livez", "/live", "/liveness", "/health/live", "/-/healthy"})
 
 
-def probes(subject: Subject) -> Iterator[tuple[Container, str, Probe]]:
+def _probes(subject: Subject) -> Iterator[tuple[Container, str, Probe]]:
+    """Every probe of every container: whose, which, and what it does."""
     for container in subject.pod.everyone():
         for name, probe in container.probes.items():
             yield container, name, probe
 
 
 def _unknown_port(subject: Subject) -> Iterator[Found]:
-    for container, name, probe in probes(subject):
-        if isinstance(probe.check, HttpGet | TcpSocket | Grpc):
-            wrong = unknown_port(container, probe.check.port)
-            if wrong:
-                end = "it never succeeds"
-                yield Found(
-                    probe.check.place.at("port"),
-                    f"{name} asks at a port that cannot be found, {wrong}: {end}",
-                )
+    for container, name, probe in _probes(subject):
+        check = probe.check
+        asks = isinstance(check, HttpGet | TcpSocket | Grpc)
+        if asks and (wrong := unknown_port(container, check.port)):
+            yield Found(
+                check.place.at("port"),
+                f"{name} asks at a port that cannot be found, {wrong}: it never succeeds",
+            )
 
 
 def _loopback(subject: Subject) -> Iterator[Found]:
-    for container, name, probe in probes(subject):
+    for container, name, probe in _probes(subject):
         check = probe.check
         if (
             isinstance(check, HttpGet | TcpSocket)
@@ -47,7 +47,7 @@ def _loopback(subject: Subject) -> Iterator[Found]:
 
 
 def _refused(subject: Subject) -> Iterator[Found]:
-    for container, name, probe in probes(subject):
+    for container, name, probe in _probes(subject):
         if name != "readinessProbe" and probe.success_threshold != 1:
             yield Found(
                 probe.place.at("successThreshold"),
