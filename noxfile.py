@@ -286,4 +286,4 @@ def bench(session: nox.Session) -> None:
     install(session, "tests")
     session.run("python", "-m", "benchmarks", *session.posargs)
     session.run("python", "supervisor/build.py")
-    session.run("python", "benchmarks/supervisor.py")
+    session.run("python", "-m", "benchmarks.supervisor")

@@ -134,6 +134,7 @@ def build_static(
             # As CPython itself is compiled: an assertion has the path of its header in it.
             "-DNDEBUG",
             "-Wl,--gc-sections",
+            "-Wl,--wrap=_Py_Deepfreeze_Init",
             "-Wl,--build-id=none",
             "-Wl,-z,noseparate-code",
             f"-I{include}",

@@ -2,7 +2,7 @@
 
 from time import monotonic
 
-from ._errors import reason
+from ._errors import VERBOSE, reason
 from ._program import describe
 from ._signals import SUSPENDING
 from ._statuses import BY_SIGNAL, SYSTEM, TIMED_OUT
@@ -33,7 +33,7 @@ class Attempts:
         while True:
             began = monotonic()
             status = self._run_once()
-            if not self._retryable(status):
+            if not settings.retry or not self._retryable(status):
                 return status
             if monotonic() - began > settings.retry_limit:
                 failures = 0
@@ -47,7 +47,7 @@ class Attempts:
 
     def _retryable(self, status: int) -> bool:
         listed = self._settings.retry_on
-        if self._stopping.asked or self._run.verdict is not None or not self._settings.retry:
+        if self._stopping.asked or self._run.verdict is not None:
             return False
         return status != 0 if listed is None else status in listed
 
@@ -83,7 +83,8 @@ class Attempts:
         if settings.timeout:
             timer = self._loop.call_after(settings.timeout, self._out_of_time)
         self._loop.run(self._over)
-        self._loop.cancel(timer)
+        if timer is not None:
+            self._loop.cancel(timer)
         self._stopping.over()
         if run.notifications is not None:
             run.notifications.end()
@@ -155,10 +156,14 @@ class Attempts:
                 self._run.requests.suspend_ourselves()
             return
         if pid != self._program.pid:
-            self._voice.tell(f"reaped process {pid}, which {describe(status)}")
+            self._tell(f"reaped process {pid}, which", status)
             return
         self._loop.at_once.clear()
         self._program.status = status
         self._run.published.no_longer_ready()
         self._survived = False
-        self._voice.tell(f"the program {describe(status)}")
+        self._tell("the program", status)
+
+    def _tell(self, who: str, status: int) -> None:
+        if self._voice.level == VERBOSE:
+            self._voice.tell(f"{who} {describe(status)}")

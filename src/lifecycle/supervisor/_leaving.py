@@ -57,10 +57,12 @@ class Leaving:
         settings = self._settings
         self._run.published.no_longer_ready()
         status = self._pause(status)
-        status = dict(settings.remap).get(status, status)
+        if settings.remap:
+            status = dict(settings.remap).get(status, status)
         self._write_markers(status)
         self._bid_farewell(status)
-        self._let_hooks_return()
+        if self._run.hooks:
+            self._let_hooks_return()
         status_shown = self._run.dialect.shown(self._run, status)
         shown = 0 if settings.always_zero or settings.on_error == "continue" else status_shown
         if self._unwritten and shown == 0:

@@ -252,5 +252,6 @@ class Stopping:
     def over(self) -> None:
         """The program is gone: nothing of this is due any more."""
         for timer in (self._kill, self._patience, self._give_up, self._last_call):
-            self._loop.cancel(timer)
+            if timer is not None:
+                self._loop.cancel(timer)
         self._steps.clear()

@@ -1,0 +1,1 @@
+"""What a supervisor costs, beside tini, dumb-init and supervisord: `python -m benchmarks.supervisor`."""
