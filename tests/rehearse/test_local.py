@@ -1,5 +1,6 @@
 """Real containers: processes with a PID 1 of their own where that is allowed, and the same promises where it is not."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import anyio
 import pytest
@@ -27,6 +29,7 @@ from lifecycle.rehearse import (
     _link,
     play,
 )
+from lifecycle.rehearse._local import LocalRuntime
 from tests.support.clock import flowing
 from tests.support.servers import unmeasured
 
@@ -111,6 +114,10 @@ async def living(pod: Pod, isolation: str, **options: object) -> AsyncIterator[L
 def alone(*command: str, grace: float = 10, **fields: object) -> Pod:
     container = Container(name="app", command=command, **fields)  # type: ignore[arg-type]  # what a test writes
     return Pod(containers=(container,), grace_period=grace, restart_policy="Never")
+
+
+def files(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 def marked(mark: str) -> list[str]:
@@ -524,6 +531,48 @@ async def test_what_cannot_be_played_is_refused_before_anything_runs(
         async with living(Pod(containers=(container,)), "none", **options):
             pass
     assert str(refused.value) == message
+
+
+@ONE_BACKEND
+async def test_a_disk_that_is_full_is_said_to_be_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(
+        RehearsalError, match=r"pod's own files cannot be made: .*No such file.*TMPDIR"
+    ):
+        async with living(alone("true"), "auto"):
+            pass
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalRuntime, "_fill", Mock(side_effect=full))
+        pod = replace(alone("true"), volumes=(Volume(name="v"),))
+        with pytest.raises(RehearsalError, match=r"cannot be made: .*No space left on device"):
+            async with living(pod, "auto"):
+                pass
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalRuntime, "_own_files", Mock(side_effect=full))
+        async with living(alone("true"), "auto") as live:
+            await live.until(lambda: live.events(Kind.WARNING))
+            assert "No space left on device" in live.events(Kind.WARNING)[0].detail
+    assert files(tmp_path) == []
+
+
+@ONE_BACKEND
+async def test_temporary_files_may_lie_in_what_the_container_sees(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not ALLOWED:
+        pytest.skip("no namespaces for this user")
+    with tempfile.TemporaryDirectory(dir="/tmp") as project:
+        folder = tempfile.mkdtemp(dir=project)
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        command = python("import os; print(os.getcwd(), os.listdir('/tmp'))")
+        async with living(alone(*command), "namespaces", cwd=Path(project)) as live:
+            await live.until(live.lines)
+            assert live.lines() == [f"{project} ['{Path(project).name}']"]
+        assert files(Path(folder)) == []
 
 
 @ONE_BACKEND

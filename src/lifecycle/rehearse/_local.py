@@ -57,10 +57,13 @@ class LocalRuntime:
             RehearsalError: Namespaces were asked for, and cannot be had.
         """
         options = self.site.options
-        for folder in ("root", "shm", "volumes"):
-            (self._base / folder).mkdir()
-        for volume in self.site.pod.volumes:
-            self._fill(volume.name)
+        try:
+            for folder in ("root", "shm", "volumes"):
+                (self._base / folder).mkdir()
+            for volume in self.site.pod.volumes:
+                self._fill(volume.name)
+        except OSError as error:
+            raise _no_room(error) from None
         answer = await self.link.ask(
             "begin",
             base=str(self._base),
@@ -100,15 +103,17 @@ class LocalRuntime:
 
     async def start(self, container: Container, instance: int) -> LocalProcess:
         recipe = self.site.recipe(container)
-        term, tmp = self._own_files(container, instance)
+        try:
+            term, tmp = self._own_files(container, instance)
+            for source, _, _ in recipe.mounts:
+                (self._base / source).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CannotStartError(str(error)) from None
         mounts = [*recipe.mounts]
         if container.termination_message_path:
             mounts.append(
                 (str(term.relative_to(self._base)), container.termination_message_path, False)
             )
-        for source, _, _ in recipe.mounts:
-            if not (self._base / source).exists():
-                (self._base / source).mkdir(parents=True)
         places: dict[str, str] = {}
         if not self.isolated:
             places = {path: str(self._base / source) for source, path, _ in mounts}
@@ -214,6 +219,12 @@ class LocalRuntime:
             )
 
 
+def _no_room(error: OSError) -> RehearsalError:
+    return RehearsalError(
+        f"the pod's own files cannot be made: {error}: make room there, or say another folder in TMPDIR"
+    )
+
+
 def _make_base() -> Path:
     base = Path(tempfile.mkdtemp(prefix="lifecycle-rehearsal-"))
     base.chmod(0o755)  # containers may run as anybody
@@ -238,7 +249,10 @@ async def running(
         RehearsalError: The pod cannot be played here.
     """
     site.check()
-    base = _make_base()
+    try:
+        base = _make_base()
+    except OSError as error:
+        raise _no_room(error) from None
     refused: RehearsalError | None = None
     try:
         async with anyio.create_task_group() as tasks, linked() as link:

@@ -57,12 +57,10 @@ class Root:
         self._ours |= self._whole
         for number, kept in enumerate(spec["keep"]):
             self.place(f"/.keep{number}", kept)
-            call("umount2", f"/.keep{number}", MNT_DETACH)
-            os.rmdir(f"/.keep{number}")
+            _leave(f"/.keep{number}")
         for source, target, read_only in spec["mounts"]:
             self.place(f"/.base/{source}", target, read_only=read_only)
-        call("umount2", "/.base", MNT_DETACH)
-        os.rmdir("/.base")
+        _leave("/.base")
         if spec["read_only"]:
             self._lock([target for _, target, read_only in spec["mounts"] if not read_only])
 
@@ -135,3 +133,14 @@ class Root:
         call("umount2", "/.stage", MNT_DETACH)
         os.rmdir("/.stage")
         self._ours.add(folder)
+
+
+def _leave(place: str) -> None:
+    """Where something was mounted while the root was made."""
+    call("umount2", place, MNT_DETACH)
+    try:
+        os.rmdir(place)
+    except OSError as error:
+        # The folder for temporary files may itself lie in what the container sees: then it is mounted there once more.
+        if error.errno != errno.EBUSY:
+            raise
