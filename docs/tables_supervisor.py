@@ -1,5 +1,7 @@
 """The options of the supervisor, its files and variables, and what it ends with."""
 
+import re
+
 from markup import table
 
 from lifecycle.supervisor import _files, _options, _statuses
@@ -16,12 +18,18 @@ def options() -> str:
                 f"{' ' if option.metavar else ''}{option.metavar}`".replace("|", "\\|"),
                 f"`{option.variable}`",
                 _plain_default(option.default),
-                option.help.replace("|", "\\|") + (" *(repeatable)*" if option.repeat else ""),
+                _marked(option.help).replace("|", "\\|")
+                + (" *(repeatable)*" if option.repeat else ""),
             )
             for option in options
         )
         parts.append(f"### {group}\n\n" + table(("Option", "Variable", "Default", "Meaning"), rows))
     return "\n".join(parts)
+
+
+def _marked(text: str) -> str:
+    """Options as code: in running text two hyphens become a dash."""
+    return re.sub(r"(?<![`\w-])(--[a-z][a-z-]*)", r"`\1`", text)
 
 
 def _plain_default(default: object) -> str:
@@ -45,10 +53,12 @@ def statuses() -> str:
 
 def files() -> str:
     """What it writes, and when."""
-    rows = ((f"`{path}`", when, what) for path, when, what in _files.WRITTEN)
+    rows = ((f"`{path}`", when, _marked(what)) for path, when, what in _files.WRITTEN)
     return table(("File", "Written", "Holds"), rows)
 
 
 def variables() -> str:
     """What the program is given."""
-    return table(("Variable", "Holds"), ((f"`{name}`", what) for name, what in _files.GIVEN))
+    return table(
+        ("Variable", "Holds"), ((f"`{name}`", _marked(what)) for name, what in _files.GIVEN)
+    )
