@@ -78,7 +78,9 @@ async def test_where_nobody_has_ever_been_ready_the_first_failure_is_enough(
 
 
 async def test_one_too_many_is_not_replaced(parent: Starting) -> None:
-    """As where a rolling replacement has started its successor already."""
+    """As where a rolling replacement has started it beside the old ones, and it is wrong each time."""
     parent._workers.append(worker())
-    await parent._replace(worker(ready_for=1), 1)
+    for _ in range(TRIES + 1):
+        await parent._replace(worker(), 1)
     assert parent.started_at == []
+    assert not parent._stopping.is_set(), "those that serve were stopped"
