@@ -14,21 +14,28 @@ pytestmark = pytest.mark.process
 
 GOOD = "kind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: a, image: a}]}\n"
 BAD = GOOD.replace("{containers", "{terminationGracePeriodSeconds: 0, containers")
+ONCE = (
+    "kind: Job\nmetadata: {name: once}\n"
+    "spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}\n"
+)
+"""May end by itself, and a rehearsal of it keeps its promises."""
 APP = "from lifecycle import Lifecycle\nlife = Lifecycle()\n"
 WAITS = "import threading\nopen('began', 'w').close()\nthreading.Event().wait()\n"
 """An application whose import never ends; `began` is a FIFO, whose reader knows then that it has begun."""
-REHEARSE = ("rehearse", "good.yaml", "--isolation", "none", "--run", "true")
+REHEARSE = ("rehearse", "once.yaml", "--isolation", "none", "--run", "true")
 
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name, text in {
+    texts = {
         "good.yaml": GOOD,
         "bad.yaml": BAD,
+        "once.yaml": ONCE,
         "shop.py": APP,
         "waits.py": WAITS,
-    }.items():
+    }
+    for name, text in texts.items():
         Path(name).write_text(text)
     os.mkfifo("began")
 

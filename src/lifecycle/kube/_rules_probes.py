@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from lifecycle.kube._container import Container
-from lifecycle.kube._handlers import Grpc, HttpGet, Probe, TcpSocket
+from lifecycle.kube._handlers import Exec, HttpGet, Probe, TcpSocket
 from lifecycle.kube._hooks import is_loopback, unknown_port
 from lifecycle.kube._rule import Found, Rule, Severity, Subject
 
@@ -24,8 +24,8 @@ def _probes(subject: Subject) -> Iterator[tuple[Container, str, Probe]]:
 def _unknown_port(subject: Subject) -> Iterator[Found]:
     for container, name, probe in _probes(subject):
         check = probe.check
-        asks = isinstance(check, HttpGet | TcpSocket | Grpc)
-        if asks and (wrong := unknown_port(container, check.port)):
+        wrong = "" if isinstance(check, Exec) else unknown_port(container, check.port)
+        if wrong:
             yield Found(
                 check.place.at("port"),
                 f"{name} asks at a port that cannot be found, {wrong}: it never succeeds",
