@@ -1,5 +1,6 @@
 """The status that a program ended with is the status that the supervisor ends with, unless told otherwise."""
 
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -73,6 +74,25 @@ def test_a_program_that_cannot_be_executed_is_126(supervisor: Form, tmp_path: Pa
         status, _, errors = supervisor.run(program)
         assert status == 126
         assert errors == f"supervisor: cannot start '{program}': Permission denied\n"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_a_system_that_refuses_a_process_is_71(executable: Path) -> None:
+    """For a user who may have one process. The other forms have an interpreter that only root can read here."""
+    become = ["setpriv", "--reuid=1234568", "--regid=7", "--clear-groups", "prlimit", "--nproc=1:1"]
+    done = subprocess.run(
+        [*become, executable, "true"], capture_output=True, text=True, check=False, env={}
+    )
+    assert done.returncode == 71
+    assert "cannot start a process: Resource temporarily unavailable" in done.stderr
+
+
+def test_a_script_may_name_it_as_its_interpreter(executable: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text(f"#!{executable} /bin/sh\necho $1; exit 6\n")
+    script.chmod(0o755)
+    done = subprocess.run([script, "word"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (6, "word\n")
 
 
 def test_a_script_whose_interpreter_is_missing_says_so(supervisor: Form, tmp_path: Path) -> None:
