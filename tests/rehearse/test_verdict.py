@@ -219,6 +219,11 @@ def test_findings_may_be_told_from_a_severity_on() -> None:
         Finding(id=severity.value, severity=severity, what="so", fix="x") for severity in Severity
     ]
     result = Result(title="Pod/web", scenario="delete", findings=tuple(told))
+    assert [line for line in findings(result) if "    " in line] == [
+        "    fix: x",
+        "    fix: as above",
+        "    hint: as above",
+    ]
     for severity, number in ((Severity.ERROR, 1), (Severity.WARNING, 2), (Severity.NOTE, 3)):
         assert len([*findings(result, at_least=severity)]) == 3 * number
 

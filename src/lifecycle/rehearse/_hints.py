@@ -9,6 +9,10 @@ EVICTED: Final = (
     " give it requests (memory, ephemeral-storage) that are true, so that others go first; run several replicas, and let"
     " clients repeat what may be repeated"
 )
+HURRIED: Final = (
+    "an evicted pod has one second for its hooks and two to end, whatever its manifest says: what takes longer has to be safe to"
+    " lose, and to be done again elsewhere"
+)
 FORCED: Final = (
     "a forced deletion leaves one second for hooks and two to end, whatever the manifest says: do without --force, and let"
     " what cannot be done by then be safe to lose"
@@ -37,7 +41,7 @@ HINTS: Final[Mapping[str, Mapping[str, str]]] = {
     "crash": _same(AFTER_DEATH, LOSSES),
     "oom": _same(AFTER_DEATH, LOSSES),
     "liveness": _same(RESTARTED, UNROUTABLE),
-    "evict": _same(EVICTED, LOSSES, TOO_SHORT),
+    "evict": _same(EVICTED, LOSSES) | _same(HURRIED, TOO_SHORT),
     "force": _same(FORCED, LOSSES, TOO_SHORT),
     "node-shutdown": _same(NODE_ENDED, UNROUTABLE),
     "poststart-fails": {

@@ -44,7 +44,8 @@ def summary(result: Result) -> Iterator[str]:
 
 
 def findings(result: Result, *, at_least: Severity = Severity.NOTE) -> Iterator[str]:
-    """Each with its place and its fix."""
+    """Each with its place and its fix, which is written out once."""
+    written: set[str] = set()
     for finding in result.findings:
         if SEVERITIES.index(finding.severity) > SEVERITIES.index(at_least):
             continue
@@ -56,7 +57,9 @@ def findings(result: Result, *, at_least: Severity = Severity.NOTE) -> Iterator[
         times = f" ({finding.times} times)" if finding.times > 1 else ""
         what = f"{who + ': ' if who else ''}{printable(finding.what)}{times}"
         yield f"{place}{finding.severity.value} {finding.id}: {what}"
-        yield f"    {'fix' if finding.severity is not Severity.NOTE else 'hint'}: {finding.fix}"
+        word = "fix" if finding.severity is not Severity.NOTE else "hint"
+        yield f"    {word}: {'as above' if finding.fix in written else finding.fix}"
+        written.add(finding.fix)
 
 
 def _requests(result: Result) -> Iterator[str]:
