@@ -42,7 +42,7 @@ def refuse(target: str, app: object) -> None:
         raise SettingsError(f"{target!r} is no ASGI application: it is {app!r}")
     try:
         signature = inspect.signature(app)
-    except ValueError:
+    except (TypeError, ValueError):
         return  # Written in C, it does not say.
     for count, what in TAKES.items():
         try:
