@@ -95,7 +95,9 @@ class Play:
             await self.pod.is_listening()
         await self.probe("readiness", 503)
         await asyncio.sleep(1)
-        await self.probe("startup", 503)
+        # On a machine that is busy enough the hook is over by now.
+        if not hook.done():
+            await self.probe("startup", 503)
         await self.probe("liveness", 200)
         async with within(10, "the postStart hook"):
             status = await hook
