@@ -110,6 +110,8 @@ def test_a_rehearsal_whose_summary_nobody_reads_still_writes_its_json(unread: in
         (["check", "bad.yaml"], "the findings cannot be written: No space left on device"),
         (["check", "--rules"], "the rules cannot be written: No space left on device"),
         (["manifest", "--app", "shop:life"], "the manifest cannot be written: No space left"),
+        (["--help"], "this cannot be written: No space left on device"),
+        (["check", "--help"], "this cannot be written: No space left on device"),
         (
             [*REHEARSE],
             "what happens cannot be written (No space left on device): the rehearsal is ended",

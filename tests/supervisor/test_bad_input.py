@@ -197,6 +197,18 @@ def test_a_closed_stderr_or_stdout_does_not_stop_the_program(supervisor: Form) -
         assert done.stdout == "6\n"
 
 
+@pytest.mark.parametrize("words", ["--help", "--version", "lint true"])
+def test_an_answer_that_cannot_be_written_is_73_and_told_in_one_line(
+    supervisor: Form, words: str
+) -> None:
+    for bad, why in ((">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")):
+        argv = ["sh", "-c", f'"$@" {words} {bad}', "sh", *supervisor.argv]
+        env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
+        told = f"supervisor: cannot write to the standard output: {why}\n"
+        assert (done.returncode, done.stderr) == (73, told)
+
+
 def test_a_message_with_a_nul_byte_is_passed_on_without_it(
     supervisor: Form, tmp_path: Path
 ) -> None:

@@ -1,6 +1,8 @@
 """Every command but the two that must start at once, which are only listed here; see `_main.py`."""
 
 import difflib
+import errno
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +10,7 @@ import click
 
 from lifecycle.cli import _check, _manifest, _rehearse, _serve, _stop, _trigger
 from lifecycle.cli._extra import INTERRUPTED
+from lifecycle.cli._streams import say, silence
 
 LAZY: dict[str, Callable[[], click.Command]] = {
     "check": _check.command,
@@ -86,3 +89,10 @@ def run(words: list[str]) -> int:
         commands.main(words, prog_name="lifecycle")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
+    except OSError as error:
+        # The commands say what they cannot write; `--help` and `--version` are click's.
+        if error.errno != errno.ENOSPC:
+            raise
+        silence(sys.stdout)
+        say(sys.stderr, f"Error: this cannot be written: {error.strerror}\n")
+        return 2

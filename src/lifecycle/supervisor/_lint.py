@@ -8,6 +8,7 @@ from ._signals import name_of
 from ._specs import Condition
 from ._statuses import NOT_EXECUTABLE, NOT_FOUND, UNAVAILABLE
 from ._stopping import margin_of
+from ._subcommands import show
 from ._system import posix
 
 FILES = ("post_file", "ready_file", "stdout_path", "stderr_path", "termination_path")
@@ -21,9 +22,9 @@ def lint(words: list[str], variables: dict[str, str]) -> int:
     """
     settings, _ = choose(words, variables)
     findings = [_of_program(settings.command[0], variables), *_of_files(settings)]
-    _say(_plan(settings))
+    show(f"{_plan(settings)}\n")
     for _, text in filter(None, findings):
-        _say(text)
+        show(f"{text}\n")
     return next((status for status, _ in filter(None, findings) if status), 0)
 
 
@@ -86,7 +87,3 @@ def _can_be_written(path: str) -> bool:
     while folder and not _markers.is_there(folder):
         folder = _markers.parent(folder)
     return _markers.is_folder(folder or "/") and posix.access(folder or "/", posix.W_OK)
-
-
-def _say(text: str) -> None:
-    _markers.write_all(1, f"{text}\n".encode("utf-8", "surrogateescape"))

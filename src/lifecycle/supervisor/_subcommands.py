@@ -4,7 +4,7 @@ A program of the same name is still run by `supervisor -- install …` or by its
 """
 
 from . import _conditions, _control, _help, _markers, _specs
-from ._errors import UsageError, reason, write_line
+from ._errors import StateError, UsageError, reason, write_line
 from ._install import install
 from ._signals import number_of
 from ._state import ENDED, look_at, names, namespace
@@ -70,13 +70,27 @@ def run(words: list[str], variables: dict[str, str], mask: "set[int]") -> int:
     return function(Call(words[1:], variables, allowed))
 
 
+def show(text: str) -> None:
+    """Write what was asked for to the standard output.
+
+    Raises:
+        StateError: Its disk is full, or it is closed.
+    """
+    try:
+        _markers.write_all(1, text.encode("utf-8", "surrogateescape"))
+    except OSError as failure:
+        raise StateError(
+            f"cannot write to the standard output: {reason(failure)}", status=CANNOT_WRITE
+        ) from None
+
+
 def help_(call: Call) -> int:
-    _markers.write_all(1, _help.text().encode())
+    show(_help.text())
     return 0
 
 
 def version(call: Call) -> int:
-    _markers.write_all(1, f"supervisor {_help.VERSION}\n".encode())
+    show(f"supervisor {_help.VERSION}\n")
     return 0
 
 
@@ -220,7 +234,7 @@ def status(call: Call) -> int:
         ready = " ready" if neighbour.ready and neighbour.alive else ""
         code = neighbour.status.get("exit_status")
         ended = f" with {code}" if phase == ENDED else ""
-        _markers.write_all(1, f"{name}: {phase or 'not started'}{ended}{ready}\n".encode())
+        show(f"{name}: {phase or 'not started'}{ended}{ready}\n")
     return 0
 
 
