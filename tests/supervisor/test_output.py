@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.supervisor.running import Form
+from tests.supervisor.running import Form, wait_until
 
 pytestmark = pytest.mark.process
 
@@ -43,6 +43,20 @@ def test_a_slow_reader_loses_nothing(supervisor: Form, tmp_path: Path) -> None:
     assert running.process.poll() is None, "more than the pipe timeout, and still there"
     status, out, _ = running.finish()
     assert (status, len(out), copy.stat().st_size) == (0, 300_000, 300_000)
+
+
+def test_what_the_program_left_in_the_pipe_is_waited_for(supervisor: Form, tmp_path: Path) -> None:
+    """It is long gone, its reader takes a pause, and a part of its words is in neither the reader's pipe nor the copy."""
+    copy = tmp_path / "copy"
+    program = "import os; os.write(1, b'x' * 100_000); os._exit(3)"
+    words = ("--stdout-path", copy, "--pipe-timeout", "100ms", "python3", "-I", "-S", "-c", program)
+    running = supervisor.start(*words)
+    wait_until(lambda: copy.exists() and copy.stat().st_size > 0)
+    wait_until(lambda: len(running.children()) == 1)
+    time.sleep(0.3)
+    assert running.process.poll() is None, "longer than the pipe timeout, and still there"
+    status, out, _ = running.finish()
+    assert (status, len(out), copy.stat().st_size) == (3, 100_000, 100_000)
 
 
 def test_whoever_holds_the_pipe_does_not_hold_us(supervisor: Form, tmp_path: Path) -> None:

@@ -118,6 +118,28 @@ def test_what_comes_true_during_the_stop_makes_nothing_ready(
     assert running.status() == 0
 
 
+def test_a_program_that_is_stopping_cannot_say_that_it_is_ready(
+    supervisor: Form, state: Path, tmp_path: Path
+) -> None:
+    ready, status = tmp_path / "ready", state / "app" / "status.json"
+    program = (
+        f"{TALK}import signal\n"
+        "def late(*_):\n"
+        "    say(b'READY=1')\n"
+        "    say(b'STATUS=heard')\n"
+        "signal.signal(signal.SIGTERM, late)\n"
+        "print('started', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    words = ("--notify", "--ready-file", ready, "--name", "app", "--state-dir", state)
+    running = supervisor.start(*words, *PYTHON, "-c", program, stdin=-1).until("started")
+    running.send(signal.SIGTERM)
+    wait_until(lambda: read_json(status).get("status") == "heard")
+    assert read_json(status)["ready"] is False
+    assert not ready.exists()
+    assert running.status() == 0
+
+
 def test_a_ready_file_that_cannot_be_written_costs_only_itself(
     supervisor: Form, tmp_path: Path
 ) -> None:
