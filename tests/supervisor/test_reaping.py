@@ -52,7 +52,7 @@ def test_the_program_and_its_orphans_may_end_in_the_same_instant(
     began = time.monotonic()
     running.process.stdin.close()
     running.process.wait()
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 10
     running.process.stdin = None
     assert running.status() == 137
 

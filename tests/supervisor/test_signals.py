@@ -86,6 +86,35 @@ def test_a_stop_signal_may_be_turned_into_another(supervisor: Form) -> None:
         assert heard(running.finish()[1]) == ["SIGQUIT"]
 
 
+def test_a_request_to_stop_reaches_the_program_once(supervisor: Form) -> None:
+    """At once, before it is thought about; and thinking about it does not send it again, nor does a second one."""
+    running = supervisor.start(*WITNESS, "WINCH").until("ready")
+    running.send(signal.SIGTERM)
+    running.until("SIGCONT")
+    running.send(signal.SIGTERM)
+    running.send(signal.SIGWINCH)
+    status, out, _ = running.finish()
+    assert (status, out.split()) == (0, ["ready", "SIGTERM", "SIGCONT", "SIGWINCH", "clean"])
+
+
+def test_a_request_that_is_rewritten_is_sent_once(supervisor: Form) -> None:
+    """A real-time signal is queued as often as it is sent."""
+    queued = signal.SIGRTMIN + 2
+    running = supervisor.start("--rewrite", "TERM:RTMIN+2", *WITNESS, "WINCH").until("ready")
+    running.send(signal.SIGTERM)
+    running.until("SIGCONT").until(str(queued))
+    running.send(signal.SIGWINCH)
+    assert running.finish()[1].split().count(str(queued)) == 1
+
+
+@pytest.mark.parametrize("option", ["--pre-stop", "--stop-with"])
+def test_what_is_run_before_the_signal_comes_before_it(supervisor: Form, option: str) -> None:
+    command = "sh -c 'echo before; exit 1'"
+    running = supervisor.start(option, command, *WITNESS).until("ready")
+    running.send(signal.SIGTERM)
+    assert running.finish()[1].split()[:3] == ["ready", "before", "SIGTERM"]
+
+
 def test_a_delayed_signal_arrives_later(supervisor: Form) -> None:
     running = supervisor.start("--delay", "TERM=300ms", *WITNESS).until("ready")
     began = time.monotonic()
