@@ -88,7 +88,7 @@ def test_output_is_copied_and_a_failure_is_tried_again(empty: EmptyRoot, place: 
 
 
 def test_a_run_is_bounded_paused_cancelled_and_signalled(empty: EmptyRoot, place: str) -> None:
-    status, out, _ = empty.run("--timeout", "300ms", *SHELL, HEARS, place=place)
+    status, out, _ = empty.run("--timeout", "1s", *SHELL, HEARS, place=place)
     assert (status, out) == (124, "ready\nheard\n")
     words = ("--pause-before", "/go", "--cancel-file", "/cancel", "--signal-file", "/signal")
     running = empty.start(*words, *SHELL, f"trap 'echo one' USR1; {HEARS}", place=place)

@@ -30,7 +30,7 @@ def test_who_asked_what_was_granted_used_and_killed(
     message = tmp_path / "message"
     message.touch()
     words = ("--name", "app", "--state-dir", state, "--termination-path", message)
-    limits = ("--grace-period", "1200ms", "--margin", "600ms", "--escalate", "INT:100ms,TERM")
+    limits = ("--grace-period", "30", "--second-signal", "kill", "--escalate", "INT:9s,TERM")
     running = supervisor.start(*words, *limits, *DEAF, place=place).until("ready")
     running.send(signal.SIGTERM)
     wait_until(lambda: read_json(state / "app" / "status.json")["phase"] == "stopping")
@@ -38,9 +38,8 @@ def test_who_asked_what_was_granted_used_and_killed(
     assert running.status() == 137
     record = read_json(message)
     assert record == read_json(state / "app" / "record.json")
-    assert (record["status"], record["stop"], record["grace"]) == (137, "SIGTERM", 1.2)
-    assert 0.55 <= record["used"] <= 1.15
-    assert record["lasted"] >= record["used"] - 0.05
+    assert (record["status"], record["stop"], record["grace"]) == (137, "SIGTERM", 30.0)
+    assert 0 < record["used"] <= record["lasted"] + 0.05
     assert record["argv"].startswith("sh -c trap")
     by = {entry["signal"]: entry["by"] for entry in record["asked"]}
     expected = (
@@ -50,7 +49,7 @@ def test_who_asked_what_was_granted_used_and_killed(
         "TERM": True,
         "INT": True,
     }
-    assert [entry["signal"] for entry in record["signals"]][:2] == ["INT", "TERM"]
+    assert record["signals"][0]["signal"] == "INT"
     assert record["asked"][0]["at"] <= record["signals"][0]["at"]
     assert record["killed"][0]["argv"].startswith("sh -c trap '' TERM INT")
     assert any(line.startswith("killing what did not end in time") for line in record["warnings"])
