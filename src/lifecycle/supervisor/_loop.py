@@ -80,11 +80,14 @@ class Loop:
             number = info.si_signo
             if number in self.at_once and info.si_pid != self._me:
                 whom, what = self.at_once[number]
+                at = monotonic()
                 try:
                     posix.kill(whom, what)
                 except OSError:
                     pass  # It ended meanwhile, or became somebody whom we may not signal.
-                self.on_signal(Sent(info, monotonic(), passed_on=what))
+                # Where both share a processor the program acts before we write down what happened.
+                posix.sched_yield()
+                self.on_signal(Sent(info, at, passed_on=what))
             elif number == CHLD:
                 self.reap()
             elif number == IO and info.si_code > 0:
