@@ -8,11 +8,14 @@ import pytest
 
 from lifecycle.testing import on_virtual_clock
 
-# A shell without job control starts what it runs in the background with these ignored, and every child would inherit it.
+# A shell without job control starts what it runs in the background with the first two ignored, and nohup(1) the third;
+# every child would inherit it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # A deadline per example, or for making one, measures the machine and not the code.
 hypothesis.settings.register_profile(
