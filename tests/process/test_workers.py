@@ -24,6 +24,11 @@ COMMAND = ["uvicorn", "{app}", "--port", "{port}", "--workers", "2"]
 @contextmanager
 def two_workers() -> Iterator[tuple[Server, list[int]]]:
     with running(COMMAND, PLAIN, workers=2, LIFECYCLE_GRACE_PERIOD="20") as server:
+        deadline = time.monotonic() + 20
+        while len(of_parent(server)) < 2:
+            # A worker listens to the other one only after its own start.
+            assert time.monotonic() < deadline, server.output
+            time.sleep(0.02)
         yield server, sorted({note.pid for note in server.journal("started")})
 
 

@@ -87,7 +87,7 @@ while True:
         if os.getpid() != leader: os._exit(0)
 """
     with running(program) as pid:
-        wait_until(lambda: len(descendants(pid)) > 1)
+        wait_until(lambda: len(members(pid)) > 2)
         kill_tree(pid)
         wait_until(lambda: not members(pid))
 

@@ -1,6 +1,7 @@
-"""The timeout of a kept connection: one timer, however many answers."""
+"""What a connection asks of its loop: one timer for its silences, however many answers, and tasks."""
 
 import asyncio
+import contextvars
 import gc
 import weakref
 from collections.abc import Awaitable, Callable
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lifecycle.server._keep_alive import KeepAlive
+from lifecycle.server._keep_alive import TASK_NAME, KeepAlive
 from lifecycle.testing import run_virtual
 
 TIMEOUT = 5.0
@@ -41,11 +42,9 @@ class Counting:
     def __init__(self, loop: asyncio.AbstractEventLoop, timers: list[float]) -> None:
         self._loop = loop
         self._timers = timers
-        self.time, self.create_task, self.create_future = (
-            loop.time,
-            loop.create_task,
-            loop.create_future,
-        )
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> asyncio.TimerHandle:
         self._timers.append(delay)
@@ -134,8 +133,9 @@ def test_an_ended_connection_is_not_kept_in_memory_nor_closed_once_more() -> Non
 
 def test_for_all_else_it_is_the_loop() -> None:
     async def scene(connection: Connection) -> None:
-        future = connection.loop.create_future()
-        task = connection.loop.create_task(future_result(future))
+        loop = KeepAlive(asyncio.get_running_loop())
+        future = loop.create_future()
+        task = loop.create_task(future_result(future))
         future.set_result("done")
         assert await task == "done"
 
@@ -143,3 +143,32 @@ def test_for_all_else_it_is_the_loop() -> None:
         return await future
 
     play(scene)
+
+
+@pytest.mark.parametrize("special", [None, "factory", "debug"])
+def test_requests_run_in_tasks_of_the_kind_that_the_loop_makes(special: str | None) -> None:
+    class Own(asyncio.Task[str]):
+        pass
+
+    def own(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
+        return Own(coroutine, loop=loop, **options)
+
+    async def told() -> tuple[str, str, type]:
+        loop = asyncio.get_running_loop()
+        loop.set_debug(special == "debug")
+        if special == "factory":
+            loop.set_task_factory(own)
+        variable.set("outside")
+        task = KeepAlive(loop).create_task(said(), context=contextvars.Context())
+        result = (await task, task.get_name(), type(task))
+        loop.set_task_factory(None)
+        return result
+
+    async def said() -> str:
+        return variable.get("inside")
+
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
+    value, name, kind = asyncio.run(told())
+    assert value == "inside"
+    assert (name == TASK_NAME) == (special is None)
+    assert kind is (Own if special == "factory" else asyncio.Task)

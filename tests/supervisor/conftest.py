@@ -14,8 +14,11 @@ from tests.supervisor.running import ROOT, Form, is_namespace_allowed
 
 BUILD = ROOT / "supervisor" / "build.py"
 STATIC_TOOLS = ("gcc", "strip", "/usr/bin/python3.11")
-# The executable brings its own Python along: once is enough, and with the one that it is made of.
-FORMS = ("module", "zipapp", "static") if sys.version_info[:2] == (3, 11) else ("module", "zipapp")
+# The executable brings its own Python along: once is enough, and with the one that it is made of. The other two have the
+# same lines, and differ in how an interpreter finds them: under the newer ones they take turns.
+FORMS = {11: ("module", "zipapp", "static"), 12: ("module",)}.get(
+    sys.version_info.minor, ("zipapp",)
+)
 
 
 def fingerprint(made_with: str) -> str:

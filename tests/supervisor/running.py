@@ -98,8 +98,8 @@ class Form:
             name: value for name, value in os.environ.items() if not name.startswith("SUPERVISOR_")
         }
         variables["PYTHONPATH"] = str(ROOT / "src")
-        if self.name != "module":
-            # Our lines are nobody's here: below it there are only the programs of tests.
+        if self.name != "module" or prefix:
+            # Our lines are nobody's in the other forms, and as PID 1 they are the same as below this process.
             variables = unmeasured(variables)
         variables.update(settings.pop("env", {}))
         settings.setdefault("stdin", subprocess.DEVNULL)
