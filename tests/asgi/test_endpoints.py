@@ -216,8 +216,16 @@ async def test_shutdown_during_the_start_cuts_it_short_and_is_answered() -> None
 async def test_asked_again_and_again_shutdown_joins_and_gives_the_same_answer() -> None:
     life = Lifecycle(shutdown_delay=2)
     ran: list[str] = []
-    life.on_pre_stop(lambda: ran.append("pre-stop"))
-    life.on_shutdown(lambda: ran.append("shutdown"))
+
+    # In the loop: a thread that a busy machine wakes late would take time on this clock.
+    @life.on_pre_stop
+    async def pre_stop() -> None:
+        ran.append("pre-stop")
+
+    @life.on_shutdown
+    async def shutdown() -> None:
+        ran.append("shutdown")
+
     async with serving(LifecycleMiddleware(hello, life)) as server:
         exchanges = []
         for method, pause in zip(itertools.cycle(("GET", "POST")), [0.1] * 30, strict=False):

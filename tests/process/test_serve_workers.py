@@ -63,7 +63,7 @@ def test_a_rolling_replacement_under_load_loses_nothing(start_seconds: str) -> N
         for generator in generators:
             result = generator.result()
             assert not result.failures, result.summary()
-            assert result.sent > 60
+            assert result.sent > 20  # A replacement may take no more than half a second.
         server.terminate()
         assert server.wait() == 0, server.output
 
