@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lifecycle import Lifecycle, Phase, SettingsError
+from lifecycle import Lifecycle, LifecycleMiddleware, Phase, SettingsError
 from tests.support.servers import free_port
 
 OPTIONS: dict[str, Any] = {"log_config": None, "access_log": False}
@@ -69,6 +69,27 @@ def test_it_serves_until_it_is_asked_to_stop_and_the_program_goes_on() -> None:
     assert asyncio.run(main()) == 0
     assert steps == ["start", "stop"]
     assert life.report.reason == "the program has had enough"
+
+
+def test_what_the_lifespan_has_for_requests_comes_with_each_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("the server has not carried it over")
+
+    # What the middleware does for servers that cannot, at a price for each request.
+    monkeypatch.setattr(LifecycleMiddleware, "_share", never)
+    life, port = hooked([]), free_port()
+
+    async def main() -> bytes:
+        serving = asyncio.create_task(life.serve_async(app, port=port, **OPTIONS))
+        await until_ready(life, port)
+        answer = await ask(port, "/")
+        life.request_stop("enough")
+        await serving
+        return answer
+
+    assert asyncio.run(main()).count(b"served") == 1
 
 
 def test_a_program_that_gives_it_up_has_its_work_finished_and_its_hooks_run() -> None:

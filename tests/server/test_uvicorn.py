@@ -1,10 +1,15 @@
 """The contract with uvicorn: what we override is there. `nox -s lowest` asks the oldest version that is supported."""
 
 import asyncio
+import contextlib
+import gc
+import weakref
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import uvicorn
+import uvloop
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -80,31 +85,70 @@ async def nothing_here(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body"})
 
 
+@contextlib.asynccontextmanager
+async def listening(protocol: Any, app: Any) -> AsyncIterator[tuple[Any, Any, asyncio.Event]]:
+    """An address, what uvicorn keeps of its connections, and the event that one of them has ended."""
+    config = uvicorn.Config(app, http=protocol, log_config=None, access_log=False)
+    config.load()
+    state: Any = uvicorn.Server(config).server_state
+    made = watched(protocol, Arrivals(lambda: 0.0), ended := asyncio.Event())
+    server = await asyncio.get_running_loop().create_server(
+        lambda: made(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+    )
+    async with server:
+        yield server.sockets[0].getsockname(), state, ended
+
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
+
+
 @pytest.mark.parametrize("fresh", [True, False])
+@pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("protocol", [H11Protocol, HttpToolsProtocol])
 def test_who_has_just_connected_is_answered_and_who_is_idle_is_let_go(
-    protocol: Any, fresh: bool, monkeypatch: pytest.MonkeyPatch
+    protocol: Any, loop: Any, fresh: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_uvicorn, "FRESH", 30 if fresh else 0)
+    asked: list[str] = []
+
+    async def noting(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope["path"])
+        await nothing_here(scope, receive, send)
 
     async def told() -> bytes:
-        config = uvicorn.Config(nothing_here, http=protocol, log_config=None, access_log=False)
-        config.load()
-        state: Any = uvicorn.Server(config).server_state
-        made = watched(protocol, Arrivals(lambda: 0.0), ended := asyncio.Event())
-        server = await asyncio.get_running_loop().create_server(
-            lambda: made(config=config, server_state=state, app_state={}), "127.0.0.1", 0
-        )
-        async with server:
-            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        async with listening(protocol, noting) as (address, state, ended):
+            reader, writer = await asyncio.open_connection(*address)
             while not state.connections:  # noqa: ASYNC110 - uvicorn has no event for it
                 await asyncio.sleep(0)
             for connection in state.connections:
                 connection.part()
-            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            writer.write(REQUEST)
             answer = await asyncio.wait_for(reader.read(), 30)
             writer.close()
             await ended.wait()
         return answer
 
-    assert asyncio.run(told())[:12] == (b"HTTP/1.1 204" if fresh else b"")
+    with asyncio.Runner(loop_factory=loop) as runner:
+        answer = runner.run(told())
+    assert answer[:12] == (b"HTTP/1.1 204" if fresh else b"")
+    # The application never hears what cannot be answered any more.
+    assert asked == (["/"] if fresh else [])
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_an_ended_connection_leaves_no_timer_that_keeps_it(loop: Any) -> None:
+    async def left() -> Any:
+        async with listening(HttpToolsProtocol, nothing_here) as (address, state, ended):
+            reader, writer = await asyncio.open_connection(*address)
+            writer.write(REQUEST.replace(b"Connection: close\r\n", b""))
+            await reader.readuntil(b"\r\n\r\n")
+            (gone,) = [weakref.ref(connection) for connection in state.connections]
+            writer.close()
+            await ended.wait()
+            await asyncio.sleep(0)
+            gc.collect()
+            return gone()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        assert runner.run(left()) is None
